@@ -1,0 +1,132 @@
+"""What an action is: named dimensions with units, limits and the error that matters in each."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from dist2_robot.errors import InputError
+
+Kind = Literal["joint", "ee_position", "ee_rotation", "gripper"]
+ControlMode = Literal["absolute", "delta"]
+
+DEFAULT_TOLERANCE = 0.01  # of the range
+RANGE_MARGIN = 0.05  # of the range, on either side, when limits come from data
+
+
+@dataclass(frozen=True)
+class ActionDimension:
+    """One number of an action.
+
+    Attributes:
+        name: Unique within the spec, e.g. ``shoulder_pan.pos``.
+        kind: What the number moves. Grippers are never averaged when decoding.
+        unit: The unit of the number itself: ``rad``, ``deg``, ``m``, ``cm``, ``%``, ... or ``?`` where nobody told.
+        low: Smallest value, in that unit.
+        high: Largest value, in that unit.
+        wraps: Whether ``low`` and ``high`` are the same place, as for a free angle.
+        tolerance: The error that matters, in that unit. Distances between tokens are measured in it.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    low: float
+    high: float
+    wraps: bool = False
+    tolerance: float = math.nan  # becomes 1 % of the range
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise InputError(f"action dimension '{self.name}': kind '{self.kind}' is none of {get_args(Kind)}")
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise InputError(f"action dimension '{self.name}': needs finite low < high, got [{self.low}, {self.high}]")
+        if math.isnan(self.tolerance):
+            object.__setattr__(self, "tolerance", DEFAULT_TOLERANCE * (self.high - self.low))
+        if not (math.isfinite(self.tolerance) and self.tolerance > 0):
+            raise InputError(f"action dimension '{self.name}': tolerance must be positive, got {self.tolerance}")
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """All dimensions of an action, how they are meant, and how often one is sent.
+
+    Attributes:
+        dimensions: One entry a number, in the order in which they are sent.
+        control_mode: ``absolute`` targets, or ``delta`` from where the robot stands.
+        rate_hz: Actions a second.
+        source: Who told: ``environment``, ``robot``, ``file`` or ``data`` (guessed from recorded columns).
+    """
+
+    dimensions: tuple[ActionDimension, ...]
+    control_mode: ControlMode
+    rate_hz: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.control_mode not in get_args(ControlMode):
+            raise InputError(f"control mode '{self.control_mode}' is none of {get_args(ControlMode)}")
+        if not self.dimensions:
+            raise InputError("an action spec needs at least one dimension")
+        if len(set(self.names)) != len(self.names):
+            raise InputError(f"action dimensions must have different names, got {list(self.names)}")
+        if not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
+            raise InputError(f"the rate of an action spec must be positive, got {self.rate_hz} Hz")
+
+    def __len__(self) -> int:
+        return len(self.dimensions)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dimension.name for dimension in self.dimensions)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return tuple(dimension.unit for dimension in self.dimensions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; `from_dict` undoes it."""
+        return {**asdict(self), "dimensions": [asdict(dimension) for dimension in self.dimensions]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ActionSpec":
+        """Build a spec from plain values, refusing unknown and missing entries by name."""
+        _check_entries("action spec", values, required=[f.name for f in fields(cls)], optional=[])
+        optional = ["wraps", "tolerance"]
+        required = [f.name for f in fields(ActionDimension) if f.name not in optional]
+        for entry in values["dimensions"]:
+            _check_entries("action dimension", entry, required, optional)
+        dimensions = tuple(ActionDimension(**entry) for entry in values["dimensions"])
+        return cls(dimensions, values["control_mode"], float(values["rate_hz"]), values["source"])
+
+    @classmethod
+    def from_columns(
+        cls, columns: np.ndarray, names: Sequence[str], units: Sequence[str], rate_hz: float
+    ) -> "ActionSpec":
+        """Guess a spec from recorded actions (N, A): the range seen, with a margin of 5 % on either side.
+
+        A dimension that never moved gets a small range around its value, so that it stays a valid dimension.
+        Names with ``gripper`` in them are grippers, all others joints. Absolute targets are assumed.
+        """
+        low, high = columns.min(axis=0), columns.max(axis=0)
+        width = np.maximum(high - low, 1e-3 * np.maximum(1.0, np.abs(low)))
+        dimensions = tuple(
+            ActionDimension(
+                name=name,
+                kind="gripper" if "gripper" in name else "joint",
+                unit=unit,
+                low=float(low[i] - RANGE_MARGIN * width[i]),
+                high=float(high[i] + RANGE_MARGIN * width[i]),
+            )
+            for i, (name, unit) in enumerate(zip(names, units, strict=True))
+        )
+        return cls(dimensions, "absolute", rate_hz, source="data")
+
+
+def _check_entries(what: str, values: Mapping[str, Any], required: Sequence[str], optional: Sequence[str]) -> None:
+    missing = [key for key in required if key not in values]
+    unknown = [key for key in values if key not in required and key not in optional]
+    if missing or unknown:
+        raise InputError(f"{what}: missing {missing}, unknown {unknown}; it has {[*required, *optional]}")

@@ -1,0 +1,119 @@
+"""Checkpoint folders: written whole or not at all, checked when read. No pickle anywhere."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest, read_manifest
+from dist2_robot.checkpoints.registry import build_policy
+from dist2_robot.errors import InputError
+from dist2_robot.policies.token_policy import TokenPolicy
+
+MODEL_FILE = "model.safetensors"
+
+
+def save_checkpoint(
+    folder: Path,
+    manifest: Manifest,
+    model: Mapping[str, Tensor],
+    extra: Mapping[str, Mapping[str, Tensor]] | None = None,
+) -> None:
+    """Write a checkpoint under a temporary name, sync it, and rename it into place.
+
+    Args:
+        folder: Where; replaced if it is there.
+        manifest: Its ``files`` are filled in here.
+        model: Weights and buffers of the policy.
+        extra: More safetensors files, name -> tensors, e.g. the state of the optimiser.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    contents = {MODEL_FILE: model, **(extra or {})}
+    for name, tensors in contents.items():
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, unfinished / name)
+    files = {name: _sha256(unfinished / name) for name in contents}
+    (unfinished / MANIFEST_FILE).write_text(replace(manifest, files=files).to_json())
+    for path in [*unfinished.iterdir(), unfinished]:
+        _sync(path)
+    if folder.exists():
+        shutil.rmtree(folder)
+    unfinished.replace(folder)
+    _sync(folder.parent)
+
+
+def read_tensors(folder: Path, manifest: Manifest, name: str) -> dict[str, Tensor]:
+    """Read one safetensors file of a checkpoint. Raises InputError, naming the file, if it is not what was written."""
+    path = folder / name
+    if name not in manifest.files or not path.is_file():
+        raise InputError(f"'{path}' is missing: the checkpoint is not complete, use another")
+    if _sha256(path) != manifest.files[name]:
+        raise InputError(
+            f"'{path}' is not what was written (its sha256 differs): the checkpoint is damaged, use another"
+        )
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"'{path}' cannot be read ({error}): the checkpoint is damaged, use another") from error
+
+
+def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[TokenPolicy, Manifest]:
+    """Load a policy, ready to act, from a checkpoint folder or a run folder (its best checkpoint, else its last)."""
+    folder = find_checkpoint(Path(checkpoint))
+    manifest = read_manifest(folder)
+    policy = build_policy(ActionSpec.from_dict(manifest.action_spec), manifest.policy)
+    tensors = read_tensors(folder, manifest, MODEL_FILE)
+    expected = policy.state_dict()
+    odd = sorted(set(tensors) ^ set(expected)) or [
+        name for name, tensor in tensors.items() if tensor.shape != expected[name].shape
+    ]
+    if odd:
+        raise InputError(f"'{folder / MODEL_FILE}' does not fit its manifest in {odd}: the checkpoint is damaged")
+    policy.load_state_dict(tensors, strict=True)
+    return policy.to(torch.device(device)).eval(), manifest
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return the checkpoint folder that a path means: itself, or the best, else the last, of a run folder."""
+    if (path / MANIFEST_FILE).exists():
+        return path
+    if not path.exists():
+        raise InputError(f"checkpoint folder '{path}' does not exist: train one with dist2-train, or mend checkpoint=")
+    best = path / "checkpoints" / "best"
+    if (best / MANIFEST_FILE).exists():
+        return best
+    numbered = numbered_checkpoints(path)
+    if not numbered:
+        raise InputError(
+            f"'{path}' is not a checkpoint, nor a run with one ({MANIFEST_FILE} is missing): give the output folder of "
+            "dist2-train"
+        )
+    return numbered[-1]
+
+
+def numbered_checkpoints(run: Path) -> list[Path]:
+    """Return the complete checkpoints of a run, by step."""
+    return sorted(path for path in (run / "checkpoints").glob("step_*") if (path / MANIFEST_FILE).exists())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

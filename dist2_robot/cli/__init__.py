@@ -1,0 +1,1 @@
+"""Hydra commands: the only room that knows of Hydra."""

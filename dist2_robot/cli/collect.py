@@ -1,0 +1,97 @@
+"""dist2-collect: a scripted expert to a dataset."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from dist2_robot.cli.app import run_command
+from dist2_robot.cli.environments import choose_environment
+from dist2_robot.data.folder import INFO_FILE
+from dist2_robot.data.writer import write_dataset
+from dist2_robot.demonstrations.collect import collect_episodes
+from dist2_robot.errors import InputError
+from dist2_robot.progress import progress_bar
+from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment
+
+ABOUT = """
+Record successful episodes of an environment's scripted expert as a LeRobot dataset.
+
+  dist2-collect env=metaworld task=push-v3 episodes=50 seed=0 dataset.root=data/push
+"""
+
+
+def collect(config: dict[str, Any]) -> int:
+    """Environment, expert, dataset."""
+    root = Path(config["dataset"]["root"])
+    if config["episodes"] < 1:
+        raise InputError(f"episodes must be at least 1, got {config['episodes']}")
+    _make_room(root, overwrite=config["overwrite"])
+    environment = choose_environment(config["env"], recorded=None)
+    if environment is None:
+        raise InputError("dist2-collect needs an environment, e.g. env=metaworld task=push-v3")
+    env = make_environment(environment)
+    try:
+        spec, names, task = (
+            action_spec(env),
+            env.metadata["observation_names"],
+            str(env.get_wrapper_attr("task_description")),
+        )
+    finally:
+        env.close()
+    recorder = environment
+    if config["cameras"]:
+        pictures = {"cameras": tuple(config["cameras"]), "image_size": config["image_size"]}
+        recorder = EnvironmentSpec(environment.id, {**environment.kwargs, **pictures})
+
+    tried = 0
+
+    def on_attempt(*_: object) -> None:
+        nonlocal tried
+        tried += 1
+        progress.set_postfix(tried=tried, refresh=False)
+
+    episodes = collect_episodes(
+        recorder,
+        config["episodes"],
+        config["seed"],
+        noise=config["noise"],
+        hold_steps=config["hold_steps"],
+        workers=config["workers"] or os.cpu_count() or 1,
+        on_attempt=on_attempt,
+    )
+    with progress_bar(episodes, desc="collect", total=config["episodes"], unit="episode") as progress:
+        frames = write_dataset(
+            root,
+            progress,
+            spec,
+            observation_names=names,
+            robot_type=environment.id,
+            recording={
+                "environment": {"id": environment.id, "kwargs": dict(environment.kwargs)},
+                "task": task,
+                "seed": config["seed"],
+                "noise": config["noise"],
+            },
+        )
+    print(f"{config['episodes']} episodes of {tried} tried, {frames} frames: {root}")
+    return 0
+
+
+def _make_room(root: Path, *, overwrite: bool) -> None:
+    """Remove an old dataset if asked to; never anything that is not a dataset."""
+    if not root.exists():
+        return
+    if not overwrite:
+        raise InputError(f"dataset folder '{root}' exists: name another dataset.root, or pass overwrite=true")
+    if not (root / INFO_FILE).exists():
+        raise InputError(f"'{root}' exists and is not a LeRobot dataset, so it is not overwritten: name another folder")
+    shutil.rmtree(root)
+
+
+def main() -> None:
+    run_command("dist2-collect", "collect", ABOUT, collect)
+
+
+if __name__ == "__main__":
+    main()

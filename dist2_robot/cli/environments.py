@@ -1,0 +1,60 @@
+"""Which environment a command means, and whether a dataset or checkpoint fits it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.errors import InputError
+from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment
+
+
+def choose_environment(config: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> EnvironmentSpec | None:
+    """Return the environment of the ``env`` group; ``recorded`` means the one a dataset or checkpoint names, if any."""
+    if config["id"] == "none":
+        return None
+    if config["id"] == "recorded":
+        return EnvironmentSpec(recorded["id"], dict(recorded["kwargs"])) if recorded else None
+    missing = [key for key, value in config["kwargs"].items() if value is None]
+    if missing:
+        raise InputError(f"environment '{config['id']}' needs {missing[0]}=..., e.g. task=push-v3")
+    return EnvironmentSpec(config["id"], dict(config["kwargs"]))
+
+
+def check_fits(
+    environment: EnvironmentSpec,
+    spec: ActionSpec,
+    observation_names: Mapping[str, Sequence[str]],
+    what: str,
+) -> None:
+    """Raise InputError, naming the first difference, unless data or a policy fit an environment.
+
+    Args:
+        environment: Made once to read what it publishes.
+        spec: Actions of the data or the policy.
+        observation_names: Feature -> names of its numbers, of the features that are used.
+        what: What must fit, e.g. ``dataset 'data/push'``.
+    """
+    env = make_environment(environment)
+    try:
+        expected, observed = action_spec(env), env.metadata["observation_names"]
+    finally:
+        env.close()
+    mend = "choose the environment that it was recorded in, or env=none"
+    for entry in ("names", "units", "control_mode"):
+        if getattr(spec, entry) != getattr(expected, entry):
+            raise InputError(
+                f"{what} does not fit {environment}: its action {entry} are {_show(getattr(spec, entry))}, the "
+                f"environment has {_show(getattr(expected, entry))}: {mend}"
+            )
+    for feature, names in observation_names.items():
+        if list(names) != list(observed.get(feature, [])):
+            raise InputError(
+                f"{what} does not fit {environment}: its '{feature}' is {_show(names)}, the environment has "
+                f"{_show(observed.get(feature, 'none'))}: {mend}"
+            )
+
+
+def _show(value: str | Sequence[str]) -> str:
+    if isinstance(value, str):
+        return value
+    return f"[{', '.join(value)}]" if len(value) <= 8 else f"[{', '.join(value[:4])}, ... {len(value)} in all]"

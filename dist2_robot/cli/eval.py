@@ -1,0 +1,99 @@
+"""dist2-eval: a checkpoint to a success rate."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dist2_robot.checkpoints.registry import look_up
+from dist2_robot.checkpoints.store import load_policy
+from dist2_robot.cli.app import run_command
+from dist2_robot.cli.device import choose_device
+from dist2_robot.cli.environments import check_fits, choose_environment
+from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.errors import InputError
+from dist2_robot.evaluation.compare import format_rate
+from dist2_robot.evaluation.filmstrip import write_filmstrip
+from dist2_robot.policies.decoding import RULES
+from dist2_robot.rollouts.episode import EpisodeResult
+from dist2_robot.rollouts.video import write_video
+
+ABOUT = """
+Run a checkpoint in simulation and report its success rate, with an interval.
+
+  dist2-eval checkpoint=runs/push episodes=50 seed=1000 output=runs/push/eval
+
+The initial state of episode i depends on (seed, i) alone, so two checkpoints evaluated with the same seed meet the
+same states, and dist2-compare can pair them.
+"""
+
+
+def evaluate(config: dict[str, Any]) -> int:
+    """Checkpoint, environment, episodes, results."""
+    policy, manifest = load_policy(config["checkpoint"], str(choose_device(config["device"])))
+    if config["decoding"]:
+        look_up(RULES, config["decoding"], "decoding rule")
+        policy.decoding = config["decoding"]
+    environment = choose_environment(config["env"], manifest.environment)
+    if environment is None:
+        raise InputError(
+            f"checkpoint '{config['checkpoint']}' was trained without an environment: name one with env=..."
+        )
+    check_fits(environment, policy.spec, manifest.observation_names, f"checkpoint '{config['checkpoint']}'")
+
+    output = Path(config["output"] or _run_of(Path(config["checkpoint"])) / "eval")
+    films = _Films(output)
+    results = evaluate_policy(
+        policy,
+        environment,
+        episodes=config["episodes"],
+        seed=config["seed"],
+        n_action_steps=config["n_action_steps"],
+        workers=config["workers"],
+        batch_size=config["batch_size"],
+        max_steps=config["max_steps"],
+        film=range(min(config["videos"], config["episodes"])),
+        on_film=films.write,
+    )
+    results |= {"checkpoint": str(config["checkpoint"]), "step": manifest.step, "task": manifest.task}
+    results |= {"videos": films.videos, "filmstrips": films.strips}
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "results.json").write_text(json.dumps(results, indent=1))
+    print(
+        f"success {format_rate(results['success_rate'], results['success_interval'])} of {results['episodes']} episodes"
+    )
+    print(f"at the last step {format_rate(results['success_rate_at_end'], results['success_at_end_interval'])}")
+    if results.get("note"):
+        print(results["note"])
+    print(f"{results['steps_per_s']:.0f} steps/s; results: {output / 'results.json'}")
+    return 1 if results["success_rate"] is None else 0
+
+
+class _Films:
+    """Writes filmed episodes as MP4 and filmstrip, and remembers where."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.videos: list[dict[str, Any]] = []
+        self.strips: list[dict[str, Any]] = []
+
+    def write(self, result: EpisodeResult) -> None:
+        assert result.frames is not None
+        stem = f"videos/episode_{result.index:04d}"
+        entry = {"episode": result.index, "outcome": result.outcome}
+        write_video(self.output / f"{stem}.mp4", result.frames, result.frames_hz)
+        write_filmstrip(self.output / f"{stem}.png", result.frames)
+        self.videos.append({"path": f"{stem}.mp4", **entry})
+        self.strips.append({"path": f"{stem}.png", **entry})
+
+
+def _run_of(checkpoint: Path) -> Path:
+    """Return the run folder of a checkpoint folder, or the folder itself."""
+    return checkpoint.parents[1] if checkpoint.resolve().parent.name == "checkpoints" else checkpoint
+
+
+def main() -> None:
+    run_command("dist2-eval", "eval", ABOUT, evaluate)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A policy to a success rate."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from dist2_robot.errors import InputError
+from dist2_robot.evaluation.summary import summarise
+from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.progress import progress_bar
+from dist2_robot.rollouts.environment import EnvironmentSpec
+from dist2_robot.rollouts.episode import EpisodeResult
+from dist2_robot.rollouts.runner import run_episodes
+from dist2_robot.seeding import stream_seed
+from dist2_robot.types import Observation
+
+
+def evaluate_policy(
+    policy: TokenPolicy,
+    environment: EnvironmentSpec,
+    *,
+    episodes: int,
+    seed: int,
+    n_action_steps: int,
+    workers: int | None,
+    batch_size: int,
+    max_steps: int | None = None,
+    film: Sequence[int] = (),
+    on_film: Callable[[EpisodeResult], None] | None = None,
+) -> dict[str, Any]:
+    """Run episodes and return the content of results.json. Episode i starts from a state given by (seed, i) alone.
+
+    Args:
+        policy: In evaluation mode.
+        environment: Where.
+        episodes: How many.
+        seed: Of this evaluation.
+        n_action_steps: Actions of a chunk that are executed before the policy is asked again.
+        workers: Processes; None for one a core.
+        batch_size: Environments that run at a time, and rows of every inference.
+        max_steps: Time limit; None for the environment's own.
+        film: Episodes to film.
+        on_film: Called with each filmed episode, frames and all.
+    """
+    if episodes < 1:
+        raise InputError(f"episodes must be at least 1, got {episodes}")
+    if not 1 <= n_action_steps <= policy.horizon:
+        raise InputError(f"n_action_steps must lie in 1..{policy.horizon} (the chunk length), got {n_action_steps}")
+    device = next(policy.parameters()).device
+
+    def act(features: dict[str, np.ndarray]) -> np.ndarray:
+        seen = {name: torch.from_numpy(features[name]) for name in policy.observation_sizes}
+        return policy.act(Observation(seen).to(device)).actions.cpu().numpy()
+
+    clock = time.monotonic()
+    with progress_bar(total=episodes, desc="evaluate", unit="episode") as progress:
+        successes = 0
+
+        def on_episode(result: EpisodeResult) -> None:
+            nonlocal successes
+            successes += result.outcome == "success"
+            progress.update()
+            progress.set_postfix(success=f"{successes}/{progress.n}", refresh=False)
+
+        results = run_episodes(
+            act,
+            environment,
+            [stream_seed(seed, "evaluate", i) for i in range(episodes)],
+            workers=workers or os.cpu_count() or 1,
+            batch_size=min(batch_size, episodes),
+            n_action_steps=n_action_steps,
+            max_steps=max_steps,
+            film=film,
+            on_episode=on_episode,
+        )
+    wall_time_s = time.monotonic() - clock
+    for result in results:
+        if result.frames is not None and on_film:
+            on_film(result)
+    return {
+        **summarise([_plain(result) for result in results]),
+        "environment": asdict(environment),
+        "seed": seed,
+        "n_action_steps": n_action_steps,
+        "decoding": policy.decoding,
+        "wall_time_s": wall_time_s,
+        "steps_per_s": sum(result.steps for result in results) / wall_time_s,
+    }
+
+
+def _plain(result: EpisodeResult) -> dict[str, Any]:
+    values = {k: v for k, v in vars(result).items() if k not in ("frames", "frames_hz")}
+    return {**values, "jerk": values["jerk"] if np.isfinite(values["jerk"]) else None}

@@ -1,0 +1,41 @@
+"""What --help prints: the config file of the command, whose comments are its documentation, and the choices."""
+
+import yaml
+
+from dist2_robot.cli.config_dir import config_dir
+
+
+def help_text(name: str, config_name: str, about: str) -> str:
+    """Return the help page of a command."""
+    text = (config_dir() / f"{config_name}.yaml").read_text()
+    defaults = yaml.safe_load(text)["defaults"]
+    own = text.split("- _self_\n", 1)[1].strip("\n")
+    lines = [
+        about.strip(),
+        "",
+        f"Usage: {name} OPTION=VALUE ...",
+        "",
+        "Options and their defaults (??? must be given):",
+        "",
+    ]
+    lines += [f"  {line}".rstrip() for line in own.splitlines()]
+    groups = [next(iter(entry.items())) for entry in defaults if isinstance(entry, dict)]
+    for group, default in groups:
+        if group == "hydra":
+            continue
+        lines += ["", f"{group}=  (default {default})"]
+        for path in sorted((config_dir() / group).glob("*.yaml")):
+            lines += _describe(path.stem, path.read_text(), is_default=path.stem == default, group=group)
+    lines += ["", "An option inside a group is set as GROUP.OPTION=VALUE. --cfg job prints the whole config;"]
+    lines += ["--multirun (-m) runs every combination of comma-separated values; --hydra-help tells what Hydra adds."]
+    return "\n".join(lines)
+
+
+def _describe(option: str, text: str, *, is_default: bool, group: str) -> list[str]:
+    """Return the comment of an option, and for the default one its settings."""
+    comment = next((line[1:].strip() for line in text.splitlines() if line.startswith("#")), "")
+    lines = [f"  {option:<16} {comment}".rstrip()]
+    if is_default:
+        settings = [line for line in text.splitlines() if line and not line.startswith(("#", "name:"))]
+        lines += [f"      {group}.{line}" if not line.startswith(" ") else f"      {line}" for line in settings]
+    return lines

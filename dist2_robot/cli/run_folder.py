@@ -1,0 +1,59 @@
+"""The output folder of a training: made, continued, or refused."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dist2_robot.checkpoints.store import numbered_checkpoints
+from dist2_robot.errors import InputError
+
+CONFIG_FILE = "config.json"
+# What may differ between a run and its continuation.
+_FREE = ("resume", "overwrite", "device", "tracker", "name", "evaluation")
+
+
+def prepare(output: Path, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path | None:
+    """Make the folder and write its config; return the checkpoint to go on from, or None to start anew.
+
+    Raises:
+        InputError: The folder holds a run already, or there is nothing to resume, or it was trained otherwise.
+    """
+    config_file = output / CONFIG_FILE
+    if resume:
+        if not config_file.exists():
+            raise InputError(f"there is no run in '{output}' to resume: mend output=, or leave resume=true out")
+        _check_same(json.loads(config_file.read_text()), config, output)
+        checkpoints = numbered_checkpoints(output)
+        return checkpoints[-1] if checkpoints else None
+    if config_file.exists():
+        if not overwrite:
+            raise InputError(f"'{output}' holds a run: pass resume=true to go on, overwrite=true, or another output=")
+        for name in ("checkpoints", "eval"):
+            shutil.rmtree(output / name, ignore_errors=True)
+        for name in ("metrics.jsonl", "summary.json", "examples.json"):
+            (output / name).unlink(missing_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
+    config_file.write_text(json.dumps(config, indent=1))
+    return None
+
+
+def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], output: Path) -> None:
+    was, now = _flatten(old), _flatten(new)
+    for key in sorted(set(was) | set(now)):
+        if key.split(".")[0] not in _FREE and key != "output" and was.get(key) != now.get(key):
+            raise InputError(
+                f"cannot resume '{output}': {key} was {was.get(key)!r} and is now {now.get(key)!r}; give the old value "
+                "or another output="
+            )
+
+
+def _flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

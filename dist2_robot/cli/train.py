@@ -1,0 +1,208 @@
+"""dist2-train: a dataset to a checkpoint."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dist2_robot.checkpoints.golden import golden_pairs
+from dist2_robot.checkpoints.manifest import Manifest
+from dist2_robot.checkpoints.provenance import provenance
+from dist2_robot.checkpoints.registry import build_loss, build_policy
+from dist2_robot.checkpoints.store import load_policy, numbered_checkpoints, read_tensors, save_checkpoint
+from dist2_robot.cli.app import run_command
+from dist2_robot.cli.dataset import TrainingData, load_training_data
+from dist2_robot.cli.device import choose_device
+from dist2_robot.cli.environments import check_fits, choose_environment
+from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.cli.run_folder import prepare
+from dist2_robot.data.batches import BatchStream
+from dist2_robot.errors import InputError
+from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.rollouts.environment import EnvironmentSpec
+from dist2_robot.seeding import stream_seed
+from dist2_robot.tracking.jsonl import JsonlTracker
+from dist2_robot.tracking.protocol import Tracker, Trackers
+from dist2_robot.tracking.wandb import WandbTracker
+from dist2_robot.training.config import TrainerConfig
+from dist2_robot.training.examples import distribution_examples
+from dist2_robot.training.state import STATE_FILE
+from dist2_robot.training.trainer import Trainer, TrainingFailedError
+from dist2_robot.training.validation import validate
+
+ABOUT = """
+Train a policy over action tokens from recorded demonstrations.
+
+  dist2-train env=metaworld task=push-v3 dataset.root=data/push output=runs/push
+  dist2-train env=none dataset.root=my_teleoperated_data trainer.steps=5000
+  dist2-train dataset.root=data/push loss=cross_entropy head=free output=runs/one_hot
+
+Killed? The same command with resume=true goes on where the last checkpoint was, to the bit.
+"""
+KEPT_CHECKPOINTS = 2
+
+
+def train(config: dict[str, Any]) -> int:
+    """Data, environment, policy, loss, trainer, run."""
+    output, device = Path(config["output"]), choose_device(config["device"])
+    trainer_config = TrainerConfig(**config["trainer"])
+    if config["threads"]:
+        torch.set_num_threads(config["threads"])
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.manual_seed(stream_seed(config["seed"], "train"))
+
+    data = load_training_data(config["dataset"], config["policy"]["horizon"], config["seed"])
+    environment = choose_environment(config["env"], data.folder.recording.get("environment"))
+    if environment:
+        check_fits(environment, data.spec, data.observation_names, f"dataset '{data.folder.root}'")
+    policy = _new_policy(config, data).to(device)
+    loss = build_loss(policy.tokenizer, config["loss"]).to(device)
+
+    config = {**config, "name": config["name"] or output.name}
+    checkpoint = prepare(output, config, resume=config["resume"], overwrite=config["overwrite"])
+    start = int(checkpoint.name.removeprefix("step_")) if checkpoint else 0
+    tracker = _new_tracker(config, output, start)
+    save = _Saver(output, data, environment, policy)
+    trainer = Trainer(
+        policy,
+        loss,
+        trainer_config,
+        tracker=tracker,
+        validate=(lambda p: validate(p, loss, data.held_out, device).record(p)) if len(data.held_out) else None,
+        evaluate=_success_check(config["evaluation"], environment) if trainer_config.evaluate_every else None,
+        save=save,
+    )
+    if checkpoint:
+        loaded, manifest = load_policy(checkpoint, str(device))
+        policy.load_state_dict(loaded.state_dict())
+        trainer.restore(read_tensors(checkpoint, manifest, STATE_FILE), manifest.step)
+
+    print(_headline(data, policy, environment, trainer_config))
+    clock = time.monotonic()
+    try:
+        trainer.run(BatchStream(data.training, trainer_config.batch_size, config["seed"]).from_step(trainer.step))
+    except TrainingFailedError as error:
+        print(f"dist2-train: {error}")
+        return 1
+    finally:
+        tracker.close()
+    _write_summary(output, data, loss, device, time.monotonic() - clock)
+    return 0
+
+
+def _new_policy(config: Mapping[str, Any], data: TrainingData) -> TokenPolicy:
+    """Build the policy of a config and fit it to the training frames."""
+    policy_config = {k: v for k, v in config["policy"].items() if k != "horizon"}
+    policy = build_policy(
+        data.spec,
+        {
+            **policy_config,
+            "tokenizer": {**config["tokenizer"], "horizon": config["policy"]["horizon"]},
+            "head": config["head"],
+            "observation_sizes": data.observation_sizes,
+            "decoding": config["decoding"],
+        },
+    )
+    policy.normalizer.fit({k: x[data.training.frames] for k, x in data.table.features.items()})
+    return policy
+
+
+def _new_tracker(config: Mapping[str, Any], output: Path, resume_step: int) -> Tracker:
+    jsonl = JsonlTracker(output / "metrics.jsonl", resume_step)
+    tracker = config["tracker"]
+    if tracker["name"] == "jsonl":
+        return jsonl
+    if tracker["name"] == "wandb":
+        return Trackers(jsonl, WandbTracker(output, tracker["project"], config["name"], config))
+    raise InputError(f"there is no tracker '{tracker['name']}'. Known: jsonl, wandb")
+
+
+def _success_check(config: Mapping[str, Any], environment: EnvironmentSpec | None) -> Any:
+    if environment is None:
+        raise InputError("trainer.evaluate_every needs an environment: pass env=..., or leave it at 0")
+
+    def check(policy: TokenPolicy) -> dict[str, Any]:
+        results = evaluate_policy(policy, environment, **config, workers=None, batch_size=16)
+        return {k: results[k] for k in ("success_rate", "success_interval", "episodes", "errors")}
+
+    return check
+
+
+class _Saver:
+    """Writes a checkpoint and keeps the last two."""
+
+    def __init__(
+        self, output: Path, data: TrainingData, environment: EnvironmentSpec | None, policy: TokenPolicy
+    ) -> None:
+        self.output, self.data, self.environment, self.policy = output, data, environment, policy
+        self.provenance = provenance()
+
+    def __call__(self, model: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
+        averaged = build_policy(self.policy.spec, self.policy.config())
+        averaged.load_state_dict(model)
+        windows = self.data.held_out if len(self.data.held_out) else self.data.training
+        seen = windows.gather(torch.linspace(0, len(windows) - 1, 4).long()).observation
+        manifest = Manifest(
+            policy=self.policy.config(),
+            action_spec=self.policy.spec.to_dict(),
+            observation_names=self.data.observation_names,
+            environment=vars(self.environment) if self.environment else None,
+            task=self.data.folder.recording.get("task"),
+            dataset=self.data.describe(),
+            step=step,
+            provenance=self.provenance,
+            golden=golden_pairs(averaged.eval(), seen),
+        )
+        folder = self.output / "checkpoints" / f"step_{step:07d}"
+        save_checkpoint(folder, manifest, model, {STATE_FILE: state})
+        for old in numbered_checkpoints(self.output)[:-KEPT_CHECKPOINTS]:
+            shutil.rmtree(old)
+
+
+def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: torch.device, wall_time_s: float) -> None:
+    """Write what reports draw, and say what came out."""
+    policy, manifest = load_policy(output, str(device))
+    windows = data.held_out if len(data.held_out) else data.training
+    examples = distribution_examples(policy, loss, windows, device)
+    (output / "examples.json").write_text(json.dumps(examples))
+    summary = {
+        "wall_time_s": wall_time_s,
+        "steps": manifest.step,
+        "parameters": sum(p.numel() for p in policy.parameters()),
+        "device": str(device),
+        "dataset": data.describe(),
+        **manifest.provenance,
+    }
+    (output / "summary.json").write_text(json.dumps(summary, indent=1))
+    if len(data.held_out):
+        result = validate(policy, loss, data.held_out, device)
+        units = dict(zip(policy.spec.names, policy.spec.units, strict=True))
+        print("held-out action error (mean absolute):")
+        for name, error in result.action_error.items():
+            print(f"  {name:<20} {error:.4g} {units[name]}")
+    print(f"checkpoint: {output / 'checkpoints' / f'step_{manifest.step:07d}'}")
+
+
+def _headline(
+    data: TrainingData, policy: TokenPolicy, environment: EnvironmentSpec | None, config: TrainerConfig
+) -> str:
+    parameters = sum(p.numel() for p in policy.parameters())
+    return (
+        f"{data.table.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "
+        f"{len(data.spec)} action dimensions (limits from {data.spec.source}), {policy.tokenizer.tokens_per_chunk} "
+        f"tokens of {policy.tokenizer.vocab_size} a chunk; {parameters:,} parameters, {config.steps} steps; "
+        f"environment: {environment or 'none'}"
+    )
+
+
+def main() -> None:
+    run_command("dist2-train", "train", ABOUT, train)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""LeRobot datasets: write, open, check, cut into windows."""

@@ -1,0 +1,103 @@
+"""A LeRobotDataset v3 as a folder on disk: what its metadata say. Nothing here asks the network but `from_hub`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dist2_robot.errors import InputError
+
+INFO_FILE = Path("meta/info.json")
+DIST2_FILE = Path("meta/dist2_robot.json")
+CODEBASE_VERSION = "v3.0"
+
+
+@dataclass(frozen=True)
+class DatasetFolder:
+    """Metadata of a dataset.
+
+    Attributes:
+        root: The folder.
+        info: LeRobot's ``meta/info.json``.
+        recording: What our own recorder added (action spec, environment, seeds); empty for others' datasets.
+    """
+
+    root: Path
+    info: Mapping[str, Any]
+    recording: Mapping[str, Any]
+
+    @property
+    def rate_hz(self) -> float:
+        return float(self.info["fps"])
+
+    def state_features(self) -> dict[str, int]:
+        """Return the numeric vectors that are observed: feature name -> length."""
+        return {
+            name: int(feature["shape"][0])
+            for name, feature in self.info["features"].items()
+            if name.startswith("observation.") and feature["dtype"].startswith("float") and len(feature["shape"]) == 1
+        }
+
+    def names(self, feature: str) -> list[str]:
+        """Return the names of the numbers of a feature; ``feature[0]``, ... where the dataset gives none."""
+        entry = self.info["features"][feature]
+        names = entry.get("names")
+        if isinstance(names, Mapping):  # older recorders wrote {"motors": [...]}
+            names = next(iter(names.values()))
+        size = int(entry["shape"][0])
+        if not isinstance(names, Sequence) or len(names) != size:
+            return [f"{feature}[{i}]" for i in range(size)]
+        return [str(name) for name in names]
+
+    def data_files(self) -> list[Path]:
+        """Return the parquet files, in the order of their rows."""
+        return sorted((self.root / "data").glob("chunk-*/file-*.parquet"))
+
+
+def open_folder(root: Path) -> DatasetFolder:
+    """Read the metadata of a local dataset. Raises InputError, naming the file, where it is none."""
+    if not root.is_dir():
+        raise InputError(f"dataset folder '{root}' does not exist: record it with dist2-collect or mend dataset.root")
+    info = _read_json(root / INFO_FILE, f"'{root}' is not a LeRobot dataset")
+    version = info.get("codebase_version")
+    if version != CODEBASE_VERSION:
+        raise InputError(
+            f"'{root / INFO_FILE}' has codebase_version {version}, we read {CODEBASE_VERSION}: convert it with "
+            "lerobot.scripts.convert_dataset_v21_to_v30"
+        )
+    for key in ("fps", "features", "total_frames", "total_episodes"):
+        if key not in info:
+            raise InputError(f"'{root / INFO_FILE}' lacks '{key}': the dataset is damaged, record or download it again")
+    if "action" not in info["features"]:
+        raise InputError(f"'{root}' has no feature 'action', only {sorted(info['features'])}: it cannot teach a policy")
+    recording = _read_json(root / DIST2_FILE, "damaged") if (root / DIST2_FILE).exists() else {}
+    folder = DatasetFolder(root, info, recording)
+    if not folder.data_files():
+        raise InputError(f"'{root / 'data'}' holds no parquet file: the dataset is incomplete, download it again")
+    return folder
+
+
+def from_hub(repo_id: str, revision: str | None) -> DatasetFolder:
+    """Download metadata and tables (no videos) of a dataset on the Hugging Face hub, or find them in its cache."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        root = snapshot_download(repo_id, repo_type="dataset", revision=revision, allow_patterns=["meta/*", "data/*"])
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"dataset '{repo_id}' cannot be had from the hub ({reason}): check dataset.repo_id and the network, or "
+            "give a local folder as dataset.root"
+        ) from error
+    return open_folder(Path(root))
+
+
+def _read_json(path: Path, otherwise: str) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{otherwise}: '{path}' is missing") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"'{path}' is not valid JSON ({error}): restore it from the original dataset") from None

@@ -1,0 +1,18 @@
+"""The action spec of a dataset: what its recorder wrote, else what the robot type and the columns tell."""
+
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.data.folder import DatasetFolder
+from dist2_robot.data.table import FrameTable
+
+# LeRobot's SO arms send degrees for joints and 0-100 for the gripper.
+_DEGREE_ROBOTS = ("so100", "so101", "so_follower", "koch", "omx")
+
+
+def recorded_spec(folder: DatasetFolder, table: FrameTable) -> ActionSpec:
+    """Return the spec that the recorder wrote, or one guessed from names and ranges, with ``source`` 'data'."""
+    if "action_spec" in folder.recording:
+        return ActionSpec.from_dict(folder.recording["action_spec"])
+    names = folder.names("action")
+    in_degrees = str(folder.info.get("robot_type") or "").lower().startswith(_DEGREE_ROBOTS)
+    units = [("%" if "gripper" in name else "deg") if in_degrees else "?" for name in names]
+    return ActionSpec.from_columns(table.features["action"].numpy(), names, units, folder.rate_hz)

@@ -1,0 +1,1 @@
+"""How far apart two action values are, in units of what matters."""

@@ -1,0 +1,34 @@
+"""All distances between the tokens of a chunk. L positions, G groups of positions, V tokens."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class DistanceTable:
+    """Distances between every two tokens of each position; positions that share them share one table.
+
+    Attributes:
+        distances: (G, V, V), symmetric, non-negative, zero on the diagonal.
+        groups: (L,), which of the G tables a position uses.
+    """
+
+    distances: Tensor
+    groups: Tensor
+
+    def __post_init__(self) -> None:
+        d = self.distances
+        if d.ndim != 3 or d.shape[1] != d.shape[2]:
+            raise ValueError(f"distances must be (groups, V, V), got {tuple(d.shape)}")
+        if not torch.isfinite(d).all() or (d < 0).any():
+            raise ValueError("distances must be finite and not negative")
+        if not torch.equal(d, d.mT) or d.diagonal(dim1=1, dim2=2).any():
+            raise ValueError("distances must be symmetric with zeros on the diagonal")
+        if self.groups.ndim != 1 or self.groups.min() < 0 or self.groups.max() >= len(d):
+            raise ValueError(f"groups must be (L,) indices into {len(d)} tables")
+
+    @property
+    def vocab_size(self) -> int:
+        return self.distances.shape[-1]

@@ -1,0 +1,17 @@
+"""The error that a user can mend."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """Something given from outside is wrong. The message is one line: what is wrong, where, and how to mend it.
+
+    Commands print it without a traceback and exit with code 2.
+    """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest of the known names, or an empty string if none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""

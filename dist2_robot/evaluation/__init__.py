@@ -1,0 +1,1 @@
+"""Success rates with intervals, paired comparisons and pages, drawn from plain result files."""

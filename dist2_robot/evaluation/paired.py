@@ -1,0 +1,108 @@
+"""Two policies on the same initial states: how much better is the second, and could it be chance?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dist2_robot.errors import InputError
+
+RESAMPLES = 10_000
+BOOTSTRAP_SEED = 0
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Outcome of two policies over the same episodes.
+
+    Attributes:
+        n: Pairs of episodes.
+        rate_a: Success rate of the first.
+        rate_b: Success rate of the second.
+        difference: ``rate_b - rate_a``.
+        interval: 95 % bootstrap interval of the difference. It has no width where the two never differ, so with few
+            pairs in ``only_a`` and ``only_b`` it is too narrow; ``mcnemar_p`` is exact.
+        only_a: Episodes that only the first solved.
+        only_b: Episodes that only the second solved.
+        mcnemar_p: Exact two-sided p of McNemar's test; 1 if the two never differ.
+    """
+
+    n: int
+    rate_a: float
+    rate_b: float
+    difference: float
+    interval: tuple[float, float]
+    only_a: int
+    only_b: int
+    mcnemar_p: float
+
+
+def compare_paired(a: Sequence[bool], b: Sequence[bool]) -> PairedComparison:
+    """Compare the successes of two policies, where entry i of both started from the same initial state.
+
+    Raises:
+        ValueError: The lengths differ, or there is nothing to compare.
+    """
+    if len(a) != len(b) or len(a) == 0:
+        raise ValueError(
+            f"a paired comparison needs as many episodes in both runs, and at least one: {len(a)}, {len(b)}"
+        )
+    from scipy.stats import binomtest
+
+    first, second = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)
+    only_a, only_b = int((first & ~second).sum()), int((second & ~first).sum())
+    return PairedComparison(
+        n=len(first),
+        rate_a=float(first.mean()),
+        rate_b=float(second.mean()),
+        difference=(only_b - only_a) / len(first),
+        interval=_bootstrap_interval(second.astype(np.int8) - first.astype(np.int8)),
+        only_a=only_a,
+        only_b=only_b,
+        mcnemar_p=float(binomtest(only_a, only_a + only_b, 0.5).pvalue) if only_a + only_b else 1.0,
+    )
+
+
+def _bootstrap_interval(gains: np.ndarray) -> tuple[float, float]:
+    """Percentile interval of the mean of `gains` (N,). Episodes are drawn, so that swapping the runs mirrors it."""
+    draws = np.random.default_rng(BOOTSTRAP_SEED).integers(len(gains), size=(RESAMPLES, len(gains)), dtype=np.int32)
+    low, high = np.percentile(gains[draws].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def compare_results(
+    a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str] = ("first", "second")
+) -> PairedComparison:
+    """Compare two evaluations (contents of results.json), paired by episode seed.
+
+    Pairs in which either episode ended in an error say nothing about the policies and are left out.
+
+    Raises:
+        InputError: The two were not run from the same initial states, or no pair is left.
+    """
+    for key in ("environment", "task"):
+        if a.get(key) != b.get(key):
+            raise InputError(
+                f"'{names[0]}' and '{names[1]}' cannot be paired: {key} is '{a.get(key)}' in one and '{b.get(key)}' in "
+                "the other; evaluate both on the same"
+            )
+    first, second = _outcomes(a, names[0]), _outcomes(b, names[1])
+    if first.keys() != second.keys():
+        shared = len(first.keys() & second.keys())
+        raise InputError(
+            f"'{names[0]}' and '{names[1]}' share only {shared} initial states of {len(first)} and {len(second)}; "
+            "evaluate both with the same seed and number of episodes"
+        )
+    valid = [seed for seed in first if "error" not in (first[seed], second[seed])]
+    if not valid:
+        raise InputError(f"'{names[0]}' and '{names[1]}' have no episode that both finished; evaluate them again")
+    return compare_paired([first[seed] == "success" for seed in valid], [second[seed] == "success" for seed in valid])
+
+
+def _outcomes(results: Mapping[str, Any], name: str) -> dict[int, str]:
+    episodes = results["per_episode"]
+    outcomes = {episode["seed"]: episode["outcome"] for episode in episodes}
+    if len(outcomes) != len(episodes):
+        raise InputError(f"'{name}' cannot be paired: it holds {len(episodes)} episodes but {len(outcomes)} seeds")
+    return outcomes

@@ -1,0 +1,204 @@
+"""One HTML page on one or more runs, complete in itself: it loads nothing, opens offline and can be mailed."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dist2_robot.errors import InputError
+from dist2_robot.evaluation import compare, distributions, figures
+from dist2_robot.evaluation.run_files import RunFiles
+from dist2_robot.evaluation.style import SERIES, STYLE, as_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_VIDEO_BYTES = 2_000_000
+TEMPLATE = "page.html.jinja"
+
+
+@dataclass(frozen=True)
+class Media:
+    """An episode to look at; the strip and the video are data URLs or None."""
+
+    episode: int
+    outcome: str
+    strip: str | None
+    video: str | None
+
+
+def write_report(runs: Sequence[RunFiles], path: Path) -> Path:
+    """Write the page. What the runs do not have is left out of it.
+
+    Raises:
+        InputError: There is no run, or a result file names something outside its folder.
+    """
+    if not runs:
+        raise InputError("a report needs at least one run folder")
+    import jinja2
+    import matplotlib as mpl
+
+    runs = _with_different_names(runs)
+    source = files("dist2_robot.evaluation").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"rate": compare.format_rate, "number": compare.format_number, "duration": _duration}
+    with mpl.rc_context(STYLE):
+        content = _content(runs)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(environment.from_string(source).render(content), encoding="utf-8")
+    return path
+
+
+def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
+    """Everything that the template shows."""
+    evaluated = [run for run in runs if run.results]
+    return {
+        "title": " · ".join(run.name for run in runs[:3]) + (" · …" if len(runs) > 3 else ""),
+        "subjects": list(dict.fromkeys(filter(None, (_subject(run) for run in runs)))),
+        "n_series": len(SERIES),
+        "headline": _headline(runs, evaluated) if evaluated else None,
+        "curves": _plots(
+            (figures.loss_figure(runs), "Training loss against training steps"),
+            (figures.error_figure(runs), "Held-out action error against training steps"),
+            (figures.success_curve_figure(runs), "Success rate against training steps"),
+        ),
+        "errors": _plots(
+            (figures.dimension_figure(runs), "Held-out action error by dimension"),
+            (figures.horizon_figure(runs), "Held-out action error by step of the chunk"),
+        ),
+        "states": _states(runs),
+        "media": [(run.name, media) for run in evaluated if (media := _media(run))],
+        "provenance": [_provenance(run) for run in runs],
+    }
+
+
+def _headline(runs: Sequence[RunFiles], evaluated: Sequence[RunFiles]) -> dict[str, Any]:
+    # A run that was not evaluated keeps its row, so that colours stay those of the other plots.
+    rows = [compare.summary_row(run.name, run.results) for run in runs]
+    first, *others = evaluated
+    differences, notes = [], [f"{row['name']}: {row['note']}" for row in rows if row["note"]]
+    for other in others:
+        try:
+            compared = compare.compare_runs({first.name: first.results, other.name: other.results})
+            differences += compared["differences"]
+        except InputError as error:
+            notes.append(str(error))
+    drawable = [entry for entry in differences if "interval" in entry]
+    order = [run.name for run in runs]
+    return {
+        "rows": [row | {"training_seed": run.config.get("seed")} for row, run in zip(rows, runs, strict=True)],
+        "baseline": first.name,
+        "differences": [entry | {"text": compare.format_difference(entry)} for entry in differences],
+        "notes": notes,
+        "plots": _plots(
+            (figures.success_figure(rows), "Success rates with 95 % intervals"),
+            (
+                figures.difference_figure(drawable, order) if drawable else None,
+                "Paired differences of the success rate",
+            ),
+        ),
+    }
+
+
+def _states(runs: Sequence[RunFiles]) -> list[dict[str, Any]]:
+    return [
+        {
+            "heading": f"{state.dimension}, {state.step} actions ahead"
+            if state.step
+            else f"{state.dimension}, next action",
+            "panels": [
+                {
+                    "svg": as_svg(
+                        distributions.distribution_figure(state, index, run.name),
+                        f"Target and predicted distribution of {state.dimension}, {run.name}",
+                    ),
+                    "caption": distributions.caption(state, index),
+                }
+                for index, run in enumerate(runs)
+                if run.examples
+            ],
+        }
+        for state in distributions.state_examples(runs)
+    ]
+
+
+def _media(run: RunFiles) -> list[Media]:
+    """One solved and one failed episode, preferring those with a filmstrip."""
+    strips = {entry["episode"]: entry for entry in run.results.get("filmstrips") or []}
+    videos = {entry["episode"]: entry for entry in run.results.get("videos") or []}
+    chosen = []
+    for outcome in ("success", "failure"):
+        for episode, entry in (strips | {k: v for k, v in videos.items() if k not in strips}).items():
+            if entry.get("outcome") != outcome:
+                continue
+            strip = _data_url(run, strips.get(episode), ".png", "image/png")
+            video = _data_url(run, videos.get(episode), ".mp4", "video/mp4", MAX_VIDEO_BYTES)
+            if strip or video:
+                chosen.append(Media(episode, outcome, strip, video))
+                break
+    return chosen
+
+
+def _data_url(
+    run: RunFiles, entry: Mapping[str, Any] | None, suffix: str, media_type: str, max_bytes: int | None = None
+) -> str | None:
+    file = run.attachment(entry["path"], suffix) if entry else None
+    if file is None or (max_bytes is not None and file.stat().st_size >= max_bytes):
+        return None
+    return f"data:{media_type};base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+
+def _provenance(run: RunFiles) -> dict[str, Any]:
+    facts = {
+        "folder": run.folder,
+        "checkpoint": run.results.get("checkpoint"),
+        "training steps": run.summary.get("steps"),
+        "parameters": run.summary.get("parameters"),
+        "device": run.summary.get("device"),
+        "training time": _duration(run.summary.get("wall_time_s")),
+        "evaluation time": _duration(run.results.get("wall_time_s")),
+        "simulation speed": f"{run.results['steps_per_s']:,.0f} steps/s" if run.results.get("steps_per_s") else None,
+        "actions executed per chunk": run.results.get("n_action_steps"),
+        "decoding": run.results.get("decoding"),
+        "git revision": run.summary.get("git_revision"),
+    }
+    facts |= {f"dataset {key}": value for key, value in (run.summary.get("dataset") or {}).items()}
+    facts |= {f"{key} version": value for key, value in (run.summary.get("versions") or {}).items()}
+    return {
+        "name": run.name,
+        "facts": {
+            key: f"{value:,}" if isinstance(value, int) else value for key, value in facts.items() if value is not None
+        },
+        "config": json.dumps(run.config, indent=2, ensure_ascii=False) if run.config else None,
+    }
+
+
+def _plots(*drawn: tuple["Figure | None", str]) -> list[str]:
+    return [as_svg(figure, description) for figure, description in drawn if figure is not None]
+
+
+def _subject(run: RunFiles) -> str | None:
+    parts = [run.results.get("environment"), run.results.get("task")]
+    return " / ".join(str(part) for part in parts if part) or None
+
+
+def _duration(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def _with_different_names(runs: Sequence[RunFiles]) -> list[RunFiles]:
+    """Runs of one name would be one line in tables and legends: the folder tells them apart."""
+    names = [run.name for run in runs]
+    renamed = [replace(run, name=f"{run.name} ({run.folder})") if names.count(run.name) > 1 else run for run in runs]
+    if len({run.name for run in renamed}) < len(renamed):
+        raise InputError("the same run is given more than once; name each run folder once")
+    return renamed

@@ -1,0 +1,145 @@
+"""What a training run and its evaluation left on disk."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dist2_robot.errors import InputError
+
+EXAMPLE_CURVES = ("values", "target", "predicted")
+EXAMPLE_ENTRIES = ("dimension", "unit", "step", "truth", "decoded", *EXAMPLE_CURVES)
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The result files of one run; what is missing on disk is empty here.
+
+    Attributes:
+        name: What the run calls itself, else the name of its folder.
+        folder: The run folder.
+        evaluation: The evaluation folder.
+        config: config.json.
+        metrics: metrics.jsonl, in the order of writing.
+        examples: examples.json: target and predicted distributions of a few held-out states.
+        summary: summary.json.
+        results: results.json of the evaluation.
+    """
+
+    name: str
+    folder: Path
+    evaluation: Path
+    config: Mapping[str, Any]
+    metrics: tuple[Mapping[str, Any], ...]
+    examples: tuple[Mapping[str, Any], ...]
+    summary: Mapping[str, Any]
+    results: Mapping[str, Any]
+
+    def series(self, kind: str) -> list[Mapping[str, Any]]:
+        """Return the metrics of one kind by step. A resumed run repeats steps; the later writing counts."""
+        by_step = {line["step"]: line for line in self.metrics if line.get("kind") == kind and "step" in line}
+        return [by_step[step] for step in sorted(by_step)]
+
+    def attachment(self, path: str, suffix: str) -> Path | None:
+        """Return a file that results.json names, or None if it is not there.
+
+        Raises:
+            InputError: The name leads out of the evaluation folder or to another type of file.
+        """
+        target = (self.evaluation / path).resolve()
+        if not target.is_relative_to(self.evaluation.resolve()) or target.suffix != suffix:
+            raise InputError(
+                f"{self.evaluation / 'results.json'} names '{path}', which is no {suffix} file inside its folder"
+            )
+        return target if target.is_file() else None
+
+
+def load_run(folder: Path, evaluation: Path | None = None) -> RunFiles:
+    """Read a run folder and its evaluation (``<folder>/eval`` if not told; an evaluation folder alone will do too).
+
+    Raises:
+        InputError: A file cannot be read or is of another kind, or none of the files is there.
+    """
+    if evaluation is None:
+        evaluation = folder if (folder / "results.json").is_file() else folder / "eval"
+    config = _read_object(folder / "config.json")
+    run = RunFiles(
+        name=str(config.get("name") or folder.resolve().name),
+        folder=folder,
+        evaluation=evaluation,
+        config=config,
+        metrics=tuple(_read_lines(folder / "metrics.jsonl")),
+        examples=tuple(_read_examples(folder / "examples.json")),
+        summary=_read_object(folder / "summary.json"),
+        results=_read_results(evaluation / "results.json"),
+    )
+    if not (run.config or run.metrics or run.examples or run.summary or run.results):
+        raise InputError(f"{folder} holds no results of a run (config.json, metrics.jsonl, eval/results.json, ...)")
+    return run
+
+
+def _read(path: Path, empty: Any) -> Any:
+    if not path.is_file():
+        return empty
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}); write it again") from error
+    if not isinstance(content, type(empty)):
+        raise InputError(f"{path} must hold a JSON {type(empty).__name__}, not {type(content).__name__}")
+    return content
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    return _read(path, {})
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    results = _read_object(path)
+    if results and (results.get("kind") != "evaluation" or not isinstance(results.get("per_episode"), list)):
+        raise InputError(f"{path} is no evaluation (kind 'evaluation' with per_episode); make it with dist2-eval")
+    return results
+
+
+def _read_examples(path: Path) -> list[Mapping[str, Any]]:
+    examples = _read(path, [])
+    for index, example in enumerate(examples):
+        missing = [entry for entry in EXAMPLE_ENTRIES if not isinstance(example, dict) or entry not in example]
+        if missing:
+            raise InputError(f"{path}: example {index} lacks {missing}")
+        try:
+            numbers = np.array([example[curve] for curve in EXAMPLE_CURVES], dtype=float)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{path}: example {index} needs as many values as target and predicted ({error})"
+            ) from error
+        if (
+            numbers.ndim != 2
+            or numbers.size == 0
+            or not np.isfinite(numbers).all()
+            or (numbers[1:].sum(axis=1) <= 0).any()
+        ):
+            raise InputError(f"{path}: example {index} must hold finite values and probabilities that sum to one")
+    return examples
+
+
+def _read_lines(path: Path) -> list[Mapping[str, Any]]:
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            # A run that was killed, or still writes, leaves half a last line.
+            if number == len(lines):
+                break
+            raise InputError(f"{path}, line {number}, is not valid JSON ({error})") from error
+        if not isinstance(record, dict):
+            raise InputError(f"{path}, line {number}, must be a JSON object")
+        records.append(record)
+    return records

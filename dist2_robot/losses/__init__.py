@@ -1,0 +1,1 @@
+"""DIST2Loss and its rivals, one a file, one signature."""

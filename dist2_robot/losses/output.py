@@ -1,0 +1,58 @@
+"""What every loss returns, and how it averages. L positions of a chunk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LossOutput:
+    """Attributes: loss: A scalar to minimise. parts: Named scalars it is made of, detached, for the log."""
+
+    loss: Tensor
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class TokenLoss(Protocol):
+    """The one signature of all losses over tokens."""
+
+    def __call__(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        target_values: Tensor | None = None,
+        padding_mask: Tensor | None = None,
+        metric_tokens: Tensor | None = None,
+    ) -> LossOutput:
+        """Compare predictions with true tokens.
+
+        Args:
+            logits: (..., L, V), unnormalised.
+            targets: (..., L), the true tokens.
+            target_values: (..., L), the true values before they were cut into bins, for losses that use them.
+            padding_mask: (..., L), true where a position counts for nothing.
+            metric_tokens: (..., L), true where the token has a distance; elsewhere only cross-entropy counts.
+        """
+        ...
+
+
+def masked_mean(values: Tensor, padding_mask: Tensor | None) -> Tensor:
+    """Return the mean over the positions that are not padding; zero, with a gradient, where there is none."""
+    if padding_mask is None:
+        return values.mean()
+    return values.masked_fill(padding_mask, 0.0).sum() / (~padding_mask).sum().clamp(min=1)
+
+
+def mean_cross_entropy(
+    logits: Tensor, targets: Tensor, padding_mask: Tensor | None, label_smoothing: float = 0.0
+) -> Tensor:
+    """Return the mean of ``-log softmax(logits)[target]`` over the positions that are not padding."""
+    flat_logits, flat_targets = logits.flatten(0, -2), targets.flatten()
+    if padding_mask is None:  # torch's own mean, to the bit: it adds up in another order than `Tensor.mean`
+        return F.cross_entropy(flat_logits, flat_targets, label_smoothing=label_smoothing)
+    each = F.cross_entropy(flat_logits, flat_targets, reduction="none", label_smoothing=label_smoothing)
+    return masked_mean(each.view(targets.shape), padding_mask)

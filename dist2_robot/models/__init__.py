@@ -1,0 +1,1 @@
+"""Transformer, observation encoders and heads."""

@@ -1,0 +1,63 @@
+"""Logits built from the token values, so that neighbouring tokens share what is learned.
+
+The logits of a position are the log density of a mixture of K logistic distributions at the values of its tokens,
+``logit(v) = log sum_k w_k f((v - m_k) / s_k) / s_k`` with ``f(z) = sech^2(z / 2) / 4``; the softmax over tokens
+normalises it. It is the mixture of PixelCNN++ (Salimans 2017, section 2.1) taken at the bin centres in place of the
+differences of its cumulative distribution: cheaper, the same for small bins, and what lies beyond the limits
+goes to the edge bins by the normalisation.
+
+B batch, L positions, D width, V tokens, K components.
+"""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dist2_robot.models.head import Head
+from dist2_robot.models.logistic_mixture import logistic_mixture
+
+
+class MixtureHead(Head):
+    """(B, L, D) -> logits (B, L, V) through weights, means and scales of K logistics.
+
+    Means and scales live on an axis where the tokens of each position span [-1, 1].
+    """
+
+    positions: Tensor
+
+    def __init__(self, width: int, values: Tensor, components: int = 3, min_scale_bins: float = 0.25) -> None:
+        """Args: width: D. values: (L, V), increasing along V. components: K.
+
+        min_scale_bins: The smallest scale, in mean bin widths: narrower than a bin nothing is gained.
+        """
+        super().__init__()
+        if components < 1:
+            raise ValueError(f"a mixture needs at least one component, got {components}")
+        if not (values.diff(dim=-1) > 0).all():
+            raise ValueError("a mixture head needs token values that increase at every position")
+        low, high = values[:, :1], values[:, -1:]
+        positions = 2 * (values - low) / (high - low) - 1
+        self.components = components
+        self.min_scale_bins = min_scale_bins
+        self.min_scale = min_scale_bins * 2 / (values.shape[-1] - 1)
+        self.register_buffer("positions", positions, persistent=False)  # (L, V)
+        self.linear = nn.Linear(width, 3 * components)
+        with torch.no_grad():  # start with components spread over the range, each a fifth of it wide
+            means = torch.linspace(-0.6, 0.6, components) if components > 1 else torch.zeros(1)
+            self.linear.bias[components : 2 * components] = means
+            self.linear.bias[2 * components :] = math.log(math.expm1(0.2))
+
+    def forward(self, features: Tensor) -> Tensor:
+        log_weight, mean, raw_scale = self.linear(features).chunk(3, dim=-1)  # (B, L, K)
+        inverse_scale = 1 / (F.softplus(raw_scale) + self.min_scale)
+        log_height = torch.log_softmax(log_weight, dim=-1) + inverse_scale.log()
+        points = self.positions.expand(len(features), -1, -1)  # (B, L, V)
+        arguments = [x.flatten(0, 1) for x in (log_height, mean, inverse_scale, points)]
+        return logistic_mixture(*arguments).unflatten(0, features.shape[:2])
+
+    def config(self) -> dict[str, Any]:
+        """Return name and arguments for the registry."""
+        return {"name": "mixture", "components": self.components, "min_scale_bins": self.min_scale_bins}

@@ -1,0 +1,1 @@
+"""Observe, infer, decode."""

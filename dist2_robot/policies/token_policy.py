@@ -1,0 +1,114 @@
+"""The policy: see, predict a distribution over every action token of a chunk at once, decode.
+
+B batch, F observed features, L = T * A tokens of a chunk, D width, V vocabulary.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dist2_robot.actions.normalizer import Normalizer
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.models.head import Head
+from dist2_robot.models.state_encoder import StateEncoder
+from dist2_robot.models.transformer import Transformer
+from dist2_robot.policies.decoding import decode_values
+from dist2_robot.tokenizers.uniform import UniformTokenizer
+from dist2_robot.types import ActionChunk, Observation
+
+
+class TokenPolicy(nn.Module):
+    """Parallel decoding: one learned query per token of the chunk attends to the observation and to the others.
+
+    Args:
+        spec: What an action is.
+        tokenizer: Cuts actions into tokens; owned by the policy, so its bins travel with the weights.
+        head: (B, L, D) -> logits (B, L, V).
+        observation_sizes: Feature name -> length of its vector.
+        width: D.
+        depth: Transformer blocks.
+        attention_heads: Heads of each block.
+        decoding: The rule that turns a distribution into an action, a name in `decoding.RULES`.
+    """
+
+    _values: Tensor
+    _periods: Tensor
+    _is_gripper: Tensor
+
+    def __init__(
+        self,
+        spec: ActionSpec,
+        tokenizer: UniformTokenizer,
+        head: Head,
+        observation_sizes: Mapping[str, int],
+        *,
+        width: int,
+        depth: int,
+        attention_heads: int,
+        decoding: str = "local_mean",
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.tokenizer = tokenizer
+        self.width, self.depth, self.attention_heads = width, depth, attention_heads
+        self.decoding = decoding
+        self.normalizer = Normalizer(observation_sizes)
+        self.encoder = StateEncoder(observation_sizes, width)
+        self.feature_embedding = nn.Parameter(torch.randn(len(observation_sizes), width) * 0.02)
+        self.queries = nn.Parameter(torch.randn(tokenizer.tokens_per_chunk, width) * 0.02)
+        self.transformer = Transformer(width, depth, attention_heads)
+        self.head = head
+        periods = [d.high - d.low if d.wraps else math.inf for d in spec.dimensions]
+        self.register_buffer("_values", tokenizer.values(), persistent=False)  # (L, V)
+        self.register_buffer("_periods", torch.tensor(periods * tokenizer.horizon), persistent=False)  # (L,)
+        grippers = [d.kind == "gripper" for d in spec.dimensions]
+        self.register_buffer("_is_gripper", torch.tensor(grippers * tokenizer.horizon), persistent=False)  # (L,)
+
+    def config(self) -> dict[str, Any]:
+        """Return plain values from which the registry builds this policy anew, given the action spec."""
+        return {
+            "name": "token",
+            "tokenizer": self.tokenizer.config(),
+            "head": self.head.config(),
+            "observation_sizes": self.observation_sizes,
+            "width": self.width,
+            "depth": self.depth,
+            "attention_heads": self.attention_heads,
+            "decoding": self.decoding,
+        }
+
+    @property
+    def observation_sizes(self) -> dict[str, int]:
+        """Feature name -> length of its vector."""
+        return self.encoder.sizes
+
+    @property
+    def horizon(self) -> int:
+        """Steps of a chunk, T."""
+        return self.tokenizer.horizon
+
+    def forward(self, observation: Observation) -> Tensor:
+        """Return logits (B, L, V) for an observation in its own units."""
+        seen = self.encoder(self.normalizer.normalize(observation)) + self.feature_embedding  # (B, F, D)
+        queries = self.queries.expand(observation.batch_size, -1, -1)  # (B, L, D)
+        features = self.transformer(torch.cat([seen, queries], dim=1))
+        return self.head(features[:, seen.shape[1] :])
+
+    def reset(self) -> None:
+        """Forget the episode. This policy remembers nothing."""
+
+    def decode(self, logits: Tensor, decoding: str | None = None) -> ActionChunk:
+        """Turn logits (B, L, V) into actions. Raises ValueError where a logit is not finite."""
+        values, entropy = decode_values(
+            logits, self._values, self._periods, self._is_gripper, decoding or self.decoding
+        )
+        actions = self.tokenizer.to_actions(values)
+        return ActionChunk(actions, self.tokenizer.encode(actions), entropy)
+
+    @torch.no_grad()
+    def act(self, observation: Observation) -> ActionChunk:
+        """Return the next chunk of actions. Raises ValueError where an input or a logit is not finite."""
+        return self.decode(self(observation))

@@ -1,0 +1,47 @@
+"""What became of one simulated episode."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Outcome = Literal["success", "failure", "error"]
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """One episode, from its seed to its end.
+
+    Attributes:
+        index: Its place in the list of seeds.
+        seed: What the environment was reset with.
+        outcome: ``success`` if any step succeeded; ``error`` if the simulation broke, so that nothing can be said.
+        steps: Actions executed.
+        success_step: How many actions the first success took, or None.
+        success_at_end: Whether the last step was a success too.
+        jerk: How rough the executed actions were, see `jerk`; NaN for fewer than four of them.
+        message: What went wrong, empty if nothing.
+        frames: Pictures (F, height, width, 3) of a filmed episode, else None.
+        frames_hz: Pictures per second of simulated time.
+    """
+
+    index: int
+    seed: int
+    outcome: Outcome
+    steps: int
+    success_step: int | None
+    success_at_end: bool
+    jerk: float
+    message: str = ""
+    frames: np.ndarray | None = None
+    frames_hz: float = 0.0
+
+
+def jerk(actions: np.ndarray, tolerances: np.ndarray) -> float:
+    """Return the mean squared third difference of actions (T, A), in units of tolerance (A,) per cubic step.
+
+    For delta actions it is the difference of the deltas, one order higher than that of positions.
+    """
+    if len(actions) < 4:
+        return float("nan")
+    return float(np.square(np.diff(actions / tolerances, n=3, axis=0)).mean())

@@ -1,0 +1,116 @@
+"""Run a policy in many simulated episodes at once. B slots, T actions of a chunk, A action dimensions."""
+
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+
+from dist2_robot.errors import InputError
+from dist2_robot.rollouts.crew import Crew
+from dist2_robot.rollouts.environment import EnvironmentSpec
+from dist2_robot.rollouts.episode import EpisodeResult, Outcome
+from dist2_robot.rollouts.worker import Execute, Report, Reset
+
+Act = Callable[[dict[str, np.ndarray]], np.ndarray]
+
+
+def run_episodes(
+    act: Act,
+    environment: EnvironmentSpec,
+    seeds: Sequence[int],
+    *,
+    workers: int,
+    batch_size: int,
+    n_action_steps: int,
+    max_steps: int | None = None,
+    film: Collection[int] = (),
+    step_timeout_s: float = 60.0,
+    on_episode: Callable[[EpisodeResult], None] | None = None,
+) -> list[EpisodeResult]:
+    """Run one episode a seed and return the results in the order of the seeds.
+
+    The results do not depend on the number of workers: episode i always runs in slot ``i % batch_size``, the policy
+    always sees a full batch, and all slots wait for each other. An episode goes on after a success, so that success
+    at any step and at the last step are both known. Whatever breaks is an ``error`` of the episodes that it took along,
+    never of the run: success, failure and error add up to the seeds.
+
+    Args:
+        act: Maps features (B, ...) by LeRobot's names to chunks of actions (B, T, A); called with ``batch_size`` rows,
+            of which those without a running episode repeat another row and are thrown away.
+        environment: What to simulate.
+        seeds: What to reset each episode with.
+        workers: How many processes simulate.
+        batch_size: How many episodes run at a time.
+        n_action_steps: How many actions of each chunk are executed before the policy is asked again.
+        max_steps: Longest episode, if shorter than the environment's own limit.
+        film: Places in `seeds` of the episodes to film.
+        step_timeout_s: How long a worker may take for the actions of one chunk.
+        on_episode: Called with each result as soon as the episode has ended.
+
+    Raises:
+        InputError: The environment cannot be built from these arguments.
+        ValueError: The policy gave chunks of a wrong shape.
+    """
+    filmed = set(film)
+    results: dict[int, EpisodeResult] = {}
+    waiting = [list(range(slot, len(seeds), batch_size))[::-1] for slot in range(batch_size)]
+    running: dict[int, int] = {}  # slot -> place of its episode in `seeds`
+    seen: dict[int, dict[str, np.ndarray]] = {}  # slot -> features
+
+    def settle(report: Report) -> None:
+        if report.is_input_error:
+            raise InputError(report.error)
+        if report.is_over:
+            index = running.pop(report.slot)
+            results[index] = _result(index, seeds[index], report)
+            if on_episode is not None:
+                on_episode(results[index])
+        else:
+            seen[report.slot] = report.features or {}
+
+    crew = Crew(environment, max(1, min(workers, batch_size, len(seeds))), bool(filmed), step_timeout_s)
+    try:
+        while len(results) < len(seeds):
+            resets = []
+            for slot, queue in enumerate(waiting):
+                if slot not in running and queue:
+                    running[slot] = queue.pop()
+                    resets.append(Reset(slot, seeds[running[slot]], running[slot] in filmed, max_steps))
+            for report in crew.carry_out(resets):
+                settle(report)
+            if running:
+                slots = sorted(running)
+                chunks = _chunks(act, [seen[slot] for slot in slots], batch_size, n_action_steps, rows=slots)
+                for report in crew.carry_out([Execute(slot, chunks[slot]) for slot in slots]):
+                    settle(report)
+    finally:
+        crew.close()
+    return [results[index] for index in range(len(seeds))]
+
+
+def _chunks(
+    act: Act, seen: list[dict[str, np.ndarray]], batch_size: int, n_action_steps: int, rows: list[int]
+) -> np.ndarray:
+    # A row's result can depend on the shape of the batch and on the row's place in it, so both are always the same.
+    places = np.zeros(batch_size, int)
+    places[rows] = np.arange(len(rows))
+    features = {name: np.stack([each[name] for each in seen])[places] for name in seen[0]}
+    chunks = np.asarray(act(features))
+    if chunks.ndim != 3 or len(chunks) != batch_size or chunks.shape[1] < n_action_steps:
+        raise ValueError(f"the policy gave actions {chunks.shape}, not ({batch_size}, >= {n_action_steps}, A)")
+    return chunks[:, :n_action_steps]
+
+
+def _result(index: int, seed: int, report: Report) -> EpisodeResult:
+    outcome: Outcome = "error" if report.error else "failure" if report.success_step is None else "success"
+    return EpisodeResult(
+        index=index,
+        seed=seed,
+        outcome=outcome,
+        steps=report.steps,
+        success_step=report.success_step,
+        success_at_end=report.success_at_end and not report.error,
+        jerk=report.jerk,
+        message=report.error,
+        frames=report.frames,
+        frames_hz=report.frames_hz,
+    )

@@ -1,0 +1,148 @@
+"""A process that simulates: it owns some environments, one a slot, and does to them what it is told.
+
+T actions of a chunk, A action dimensions, F film frames.
+"""
+
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from dist2_robot.errors import InputError
+from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment, to_features
+from dist2_robot.rollouts.episode import jerk
+from dist2_robot.rollouts.process import leave_interrupts_to_parent
+
+FILM_HZ = 16  # about what a video needs; every picture costs as much as ten steps of simulation
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Start an episode, of at most `max_steps` actions if that is given."""
+
+    slot: int
+    seed: int
+    film: bool
+    max_steps: int | None
+
+
+@dataclass(frozen=True)
+class Execute:
+    """Execute actions (T, A) one after the other, until the episode ends."""
+
+    slot: int
+    actions: np.ndarray
+
+
+@dataclass(frozen=True)
+class Report:
+    """How the episode of a slot stands after a command.
+
+    Attributes:
+        features: What is seen now, by LeRobot's names; None after an error.
+        is_over: Whether the episode has ended, by itself, at its limit or by an error.
+        error: What broke, empty if nothing.
+        is_input_error: Whether the error would meet every episode alike.
+        steps, success_step, success_at_end, jerk, frames, frames_hz: As in `EpisodeResult`; jerk and frames at the end
+            only.
+    """
+
+    slot: int
+    features: dict[str, np.ndarray] | None = None
+    is_over: bool = True
+    error: str = ""
+    is_input_error: bool = False
+    steps: int = 0
+    success_step: int | None = None
+    success_at_end: bool = False
+    jerk: float = float("nan")
+    frames: np.ndarray | None = None
+    frames_hz: float = 0.0
+
+
+def serve(connection: Connection, spec: EnvironmentSpec, render: bool) -> None:
+    """Obey `Reset` and `Execute` with one `Report` each, in order, until the connection closes.
+
+    A first ``None`` tells that the process is up. An exception of an environment becomes a report, and the slot gets
+    a new environment at its next reset.
+    """
+    leave_interrupts_to_parent()
+    slots: dict[int, Slot] = {}
+    try:
+        connection.send(None)
+        while True:
+            command = connection.recv()
+            try:
+                if command.slot not in slots:
+                    slots[command.slot] = Slot(make_environment(spec, render))
+                report = slots[command.slot].obey(command)
+            except Exception as error:
+                slots.pop(command.slot, None)
+                is_input_error = isinstance(error, InputError)
+                message = str(error) if is_input_error else f"{type(error).__name__}: {error}"
+                report = Report(command.slot, error=message, is_input_error=is_input_error)
+            connection.send(report)
+    except (EOFError, OSError):
+        pass  # the parent is gone, or wants us gone
+
+
+class Slot:
+    """One environment and the episode that runs in it."""
+
+    def __init__(self, env: gym.Env) -> None:
+        self._env = env
+        self._tolerances = np.array([dimension.tolerance for dimension in action_spec(env).dimensions])
+        rate_hz = env.metadata["render_fps"]
+        self._film_every = max(1, round(rate_hz / FILM_HZ))
+        self._frames_hz = rate_hz / self._film_every
+
+    def obey(self, command: Reset | Execute) -> Report:
+        """Do what is told and report."""
+        if isinstance(command, Reset):
+            return self._reset(command)
+        return self._execute(command)
+
+    def _reset(self, command: Reset) -> Report:
+        self._command, self._executed, self._frames = command, [], []
+        self._success_step, self._is_success = None, False
+        observation, info = self._env.reset(seed=command.seed)
+        self._film()
+        return self._report(observation, is_over=False, error=info.get("simulation_error", ""))
+
+    def _execute(self, command: Execute) -> Report:
+        if not np.isfinite(command.actions).all():
+            raise ValueError(f"the policy asked for an action that is not finite after {len(self._executed)} steps")
+        observation, error, is_over = None, "", False
+        for action in command.actions:
+            observation, _, terminated, truncated, info = self._env.step(action)
+            self._executed.append(action)
+            self._is_success = bool(info["is_success"])
+            if self._is_success and self._success_step is None:
+                self._success_step = len(self._executed)
+            self._film()
+            error = info.get("simulation_error", "")
+            is_over = terminated or truncated or len(self._executed) == self._command.max_steps
+            if is_over or error:
+                break
+        return self._report(observation, is_over, error)
+
+    def _film(self) -> None:
+        if self._command.film and len(self._executed) % self._film_every == 0:
+            self._frames.append(self._env.render())
+
+    def _report(self, observation: Any, is_over: bool, error: str) -> Report:
+        is_over = is_over or bool(error)
+        return Report(
+            slot=self._command.slot,
+            features=None if error else to_features(observation),
+            is_over=is_over,
+            error=error,
+            steps=len(self._executed),
+            success_step=self._success_step,
+            success_at_end=self._is_success,
+            jerk=jerk(np.array(self._executed), self._tolerances) if is_over else float("nan"),
+            frames=np.stack(self._frames) if is_over and self._frames else None,
+            frames_hz=self._frames_hz if self._command.film else 0.0,
+        )

@@ -1,0 +1,31 @@
+"""Where the numbers of a run go."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Tracker(Protocol):
+    """A sink of records; each is plain values with at least ``kind`` and ``step``."""
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Take one record. Must neither block nor raise: training does not depend on it."""
+        ...
+
+    def close(self) -> None:
+        """Write out what is left."""
+        ...
+
+
+class Trackers:
+    """Several sinks as one."""
+
+    def __init__(self, *trackers: Tracker) -> None:
+        self.trackers = trackers
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        for tracker in self.trackers:
+            tracker.log(record)
+
+    def close(self) -> None:
+        for tracker in self.trackers:
+            tracker.close()

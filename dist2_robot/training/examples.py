@@ -1,0 +1,45 @@
+"""What DIST2Loss is, shown on real states: the target distribution, and what the policy predicts."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from dist2_robot.data.windows import ChunkWindows
+from dist2_robot.losses.dist2 import Dist2Loss
+from dist2_robot.policies.token_policy import TokenPolicy
+
+
+@torch.no_grad()
+def distribution_examples(
+    policy: TokenPolicy, loss: nn.Module, windows: ChunkWindows, device: torch.device, count: int = 4
+) -> list[dict[str, Any]]:
+    """Return target and predicted distributions over the tokens of evenly spaced held-out frames, as plain values.
+
+    Each example takes another action dimension in turn, at the first step of the chunk. The target is the one of
+    DIST2Loss where it is part of the loss, else one-hot.
+    """
+    frames = torch.linspace(0, len(windows) - 1, count + 2).long()[1:-1]
+    batch = windows.gather(frames).to(device)
+    probabilities = torch.softmax(policy(batch.observation), dim=-1)
+    tokens = policy.tokenizer.encode(batch.actions)
+    decoded = policy.act(batch.observation).actions
+    dist2 = next((module for module in loss.modules() if isinstance(module, Dist2Loss)), None)
+    target = dist2.target(tokens) if dist2 else nn.functional.one_hot(tokens, policy.tokenizer.vocab_size).float()
+    examples = []
+    for i in range(count):
+        position = i % len(policy.spec)  # of the first step
+        dimension = policy.spec.dimensions[position]
+        examples.append(
+            {
+                "dimension": dimension.name,
+                "unit": dimension.unit,
+                "step": 0,
+                "values": policy.tokenizer.values()[position].tolist(),
+                "target": target[i, position].tolist(),
+                "predicted": probabilities[i, position].tolist(),
+                "truth": float(batch.actions[i, 0, position]),
+                "decoded": float(decoded[i, 0, position]),
+            }
+        )
+    return examples

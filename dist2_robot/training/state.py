@@ -1,0 +1,36 @@
+"""Everything that a training must have to go on as if it had never stopped, as named tensors."""
+
+import torch
+from torch import Tensor, nn
+
+from dist2_robot.training.ema import WeightAverage
+
+STATE_FILE = "training.safetensors"
+
+
+def training_state(module: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage) -> dict[str, Tensor]:
+    """Return weights, moments of the optimiser, and the update count of the average.
+
+    The averaged weights themselves are the model file of the checkpoint.
+    """
+    tensors: dict[str, Tensor] = {f"weights.{name}": parameter for name, parameter in module.named_parameters()}
+    for name, parameter in module.named_parameters():
+        for key, value in optimizer.state[parameter].items():
+            tensors[f"optimizer.{key}.{name}"] = value
+    tensors["average.updates"] = torch.tensor(average.updates)
+    return tensors
+
+
+@torch.no_grad()
+def restore_training_state(
+    module: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage, tensors: dict[str, Tensor]
+) -> None:
+    """Undo `training_state`. The module holds the averaged weights when this is called, as `load_policy` left it."""
+    for name, parameter in module.named_parameters():
+        average.average[name].copy_(parameter)
+        parameter.copy_(tensors[f"weights.{name}"])
+        moments = ("step", "exp_avg", "exp_avg_sq")
+        optimizer.state[parameter] = {
+            key: tensors[f"optimizer.{key}.{name}"].to("cpu" if key == "step" else parameter.device) for key in moments
+        }
+    average.updates = int(tensors["average.updates"])

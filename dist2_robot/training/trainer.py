@@ -1,0 +1,152 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.progress import progress_bar
+from dist2_robot.tracking.protocol import Tracker
+from dist2_robot.training.config import TrainerConfig
+from dist2_robot.training.ema import WeightAverage
+from dist2_robot.training.objective import chunk_loss
+from dist2_robot.training.schedule import learning_rate
+from dist2_robot.training.state import restore_training_state, training_state
+from dist2_robot.types import Batch
+
+# Takes the policy with averaged weights, returns the content of a record.
+Check = Callable[[TokenPolicy], Mapping[str, Any]]
+# Takes the state of the policy (averaged weights), the state of the training, and the step.
+Save = Callable[[dict[str, Tensor], dict[str, Tensor], int], None]
+
+MAX_SKIPPED_STEPS = 20  # with a loss or gradient that is not finite, in a row
+
+
+class TrainingFailedError(Exception):
+    """Training cannot go on: the loss stayed non-finite."""
+
+
+class Trainer:
+    """AdamW with warm-up, cosine, clipping and a moving average of the weights.
+
+    Args:
+        policy: What is trained, on its device.
+        loss: A `TokenLoss`.
+        config: How long and how fast.
+        tracker: Where the numbers go.
+        validate: Called with the averaged policy every ``validate_every`` steps and at the end; None for never.
+        evaluate: Called with the averaged policy every ``evaluate_every`` steps; None for never.
+        save: Called every ``save_every`` steps and at the end.
+    """
+
+    def __init__(
+        self,
+        policy: TokenPolicy,
+        loss: nn.Module,
+        config: TrainerConfig,
+        *,
+        tracker: Tracker,
+        validate: Check | None,
+        evaluate: Check | None,
+        save: Save,
+    ) -> None:
+        self.policy, self.loss, self.config = policy, loss, config
+        self.tracker, self.validate, self.evaluate, self.save = tracker, validate, evaluate, save
+        self.device = next(policy.parameters()).device
+        self.average = WeightAverage(policy, config.ema_decay)
+        self.optimizer = torch.optim.AdamW(
+            policy.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.step = 0
+        self.skipped = 0
+        self._skipped_in_a_row = 0
+
+    def restore(self, tensors: dict[str, Tensor], step: int) -> None:
+        """Go on from a checkpoint; the policy already holds the averaged weights of it."""
+        restore_training_state(self.policy, self.optimizer, self.average, tensors)
+        self.step = step
+
+    def run(self, batches: Iterator[Batch]) -> None:
+        """Train until the last step. `batches` must start with the one of the present step."""
+        config = self.config
+        self.policy.train()
+        progress = progress_bar(total=config.steps, initial=self.step, desc="train", unit="step", smoothing=0.05)
+        clock, clock_step = time.monotonic(), self.step
+        with progress:
+            while self.step < config.steps:
+                batch = next(batches).to(self.device)
+                parts = self.train_step(batch)
+                progress.update()
+                if self.step % config.log_every == 0 or self.step == config.steps:
+                    now = time.monotonic()
+                    samples_per_s = (self.step - clock_step) * len(batch.actions) / max(now - clock, 1e-9)
+                    clock, clock_step = now, self.step
+                    record = {name: float(value) for name, value in parts.items()}
+                    progress.set_postfix(
+                        loss=f"{record['loss']:.3f}", samples_per_s=f"{samples_per_s:.0f}", refresh=False
+                    )
+                    self._log("train", {**record, "samples_per_s": samples_per_s, "skipped_steps": self.skipped})
+                self._check_and_save()
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor | float]:
+        """Take one step of the optimiser and count it; skip it where loss or gradient are not finite."""
+        config = self.config
+        rate = learning_rate(self.step, peak=config.learning_rate, warmup_steps=config.warmup_steps, steps=config.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        output = chunk_loss(self.policy, self.loss, self.policy(batch.observation), batch)
+        output.loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.gradient_clip).detach()
+        if math.isfinite(norm) and math.isfinite(output.loss.detach()):
+            self.optimizer.step()
+            self.average.update(self.policy)
+            self._skipped_in_a_row = 0
+        else:
+            self._skip()
+        self.step += 1
+        return {"loss": output.loss.detach(), **output.parts, "gradient_norm": norm, "learning_rate": rate}
+
+    def _skip(self) -> None:
+        self.skipped += 1
+        self._skipped_in_a_row += 1
+        if self._skipped_in_a_row >= MAX_SKIPPED_STEPS:
+            raise TrainingFailedError(
+                f"the loss was not finite for {MAX_SKIPPED_STEPS} steps, up to step {self.step}: lower "
+                "trainer.learning_rate; the last checkpoint is intact"
+            )
+
+    def _check_and_save(self) -> None:
+        config, last = self.config, self.step == self.config.steps
+        if self.validate and (last or _is_due(self.step, config.validate_every)):
+            self._log("validation", self._with_average(self.validate))
+        if self.evaluate and _is_due(self.step, config.evaluate_every):
+            self._log("success", self._with_average(self.evaluate))
+        if last or _is_due(self.step, config.save_every):
+            state = training_state(self.policy, self.optimizer, self.average)
+            self.save(self.average.state(self.policy), state, self.step)
+
+    @torch.no_grad()
+    def _with_average(self, check: Check) -> Mapping[str, Any]:
+        """Call a check on the policy with averaged weights, then put the present weights back."""
+        present = {name: parameter.clone() for name, parameter in self.policy.named_parameters()}
+        for name, parameter in self.policy.named_parameters():
+            parameter.copy_(self.average.average[name])
+        self.policy.eval()
+        try:
+            return check(self.policy)
+        finally:
+            for name, parameter in self.policy.named_parameters():
+                parameter.copy_(present[name])
+            self.policy.train()
+
+    def _log(self, kind: str, content: Mapping[str, Any]) -> None:
+        self.tracker.log({"kind": kind, "step": self.step, **content})
+
+
+def _is_due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0

@@ -1,0 +1,6 @@
+"""Manipulation tasks as gymnasium environments with scripted experts. Importing this package registers their ids."""
+
+from gymnasium.envs.registration import register
+
+# Without max_episode_steps: the environment truncates by itself.
+register(id="gym_dist2/MetaWorld-v0", entry_point="gym_dist2.metaworld:MetaWorld")
