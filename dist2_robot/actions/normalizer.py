@@ -27,9 +27,9 @@ class Normalizer(nn.Module):
             self.register_buffer(_key(name, "std"), torch.ones(size))
 
     def fit(self, columns: Mapping[str, Tensor]) -> None:
-        """Take mean and spread from recorded columns (N, size)."""
+        """Take mean and spread from recorded columns (N, size). Raises ValueError where a number is not finite."""
         for name in self.sizes:
-            column = columns[name].double()
+            column = self._checked(name, columns.get(name)).double()
             mean, std = column.mean(dim=0), column.std(dim=0, correction=0)
             constant = std < CONSTANT_SPREAD * mean.abs().clamp(min=1.0)
             std = torch.where(constant, torch.ones_like(std), std)
@@ -37,15 +37,25 @@ class Normalizer(nn.Module):
             self.get_buffer(_key(name, "std")).copy_(std)
 
     def normalize(self, observation: Observation) -> Observation:
-        """Return the observation on the normalised scale. Raises ValueError where a number is not finite."""
+        """Return the observation on the normalised scale.
+
+        Raises ValueError where a feature is missing, has another length or holds a number that is not finite.
+        """
         normalised = {}
         for name in self.sizes:
-            x = observation.features[name]
-            if not torch.isfinite(x).all():
-                raise ValueError(f"'{name}' holds a number that is not finite")
+            x = self._checked(name, observation.features.get(name))
             mean, std = self.get_buffer(_key(name, "mean")), self.get_buffer(_key(name, "std"))
             normalised[name] = ((x - mean) / std).clamp(-LIMIT, LIMIT)
         return Observation(normalised)
+
+    def _checked(self, name: str, x: Tensor | None) -> Tensor:
+        if x is None:
+            raise ValueError(f"'{name}' is missing")
+        if x.ndim != 2 or x.shape[1] != self.sizes[name]:  # a single number would broadcast in silence
+            raise ValueError(f"'{name}' must be (B, {self.sizes[name]}), got {tuple(x.shape)}")
+        if not torch.isfinite(x).all():
+            raise ValueError(f"'{name}' holds a number that is not finite")
+        return x
 
 
 def _key(feature: str, statistic: str) -> str:

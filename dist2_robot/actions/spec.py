@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -41,6 +42,13 @@ class ActionDimension:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise InputError(f"action dimension '{self.name}': kind '{self.kind}' is none of {get_args(Kind)}")
+        for entry in ("low", "high", "tolerance"):
+            value = getattr(self, entry)
+            if not isinstance(value, Real):
+                raise InputError(f"action dimension '{self.name}': {entry} must be a number, got {value!r}")
+            object.__setattr__(self, entry, float(value))
+        if not isinstance(self.wraps, bool):
+            raise InputError(f"action dimension '{self.name}': wraps must be true or false, got {self.wraps!r}")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise InputError(f"action dimension '{self.name}': needs finite low < high, got [{self.low}, {self.high}]")
         if math.isnan(self.tolerance):
@@ -72,8 +80,9 @@ class ActionSpec:
             raise InputError("an action spec needs at least one dimension")
         if len(set(self.names)) != len(self.names):
             raise InputError(f"action dimensions must have different names, got {list(self.names)}")
-        if not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
-            raise InputError(f"the rate of an action spec must be positive, got {self.rate_hz} Hz")
+        if not (isinstance(self.rate_hz, Real) and math.isfinite(self.rate_hz) and self.rate_hz > 0):
+            raise InputError(f"the rate of an action spec must be a positive number, got {self.rate_hz!r} Hz")
+        object.__setattr__(self, "rate_hz", float(self.rate_hz))
 
     def __len__(self) -> int:
         return len(self.dimensions)
@@ -96,10 +105,11 @@ class ActionSpec:
         _check_entries("action spec", values, required=[f.name for f in fields(cls)], optional=[])
         optional = ["wraps", "tolerance"]
         required = [f.name for f in fields(ActionDimension) if f.name not in optional]
-        for entry in values["dimensions"]:
-            _check_entries("action dimension", entry, required, optional)
+        for i, entry in enumerate(values["dimensions"]):
+            name = entry.get("name", i) if isinstance(entry, Mapping) else i
+            _check_entries(f"action dimension '{name}'", entry, required, optional)
         dimensions = tuple(ActionDimension(**entry) for entry in values["dimensions"])
-        return cls(dimensions, values["control_mode"], float(values["rate_hz"]), values["source"])
+        return cls(dimensions, values["control_mode"], values["rate_hz"], values["source"])
 
     @classmethod
     def from_columns(
@@ -117,15 +127,17 @@ class ActionSpec:
                 name=name,
                 kind="gripper" if "gripper" in name else "joint",
                 unit=unit,
-                low=float(low[i] - RANGE_MARGIN * width[i]),
-                high=float(high[i] + RANGE_MARGIN * width[i]),
+                low=float(least - RANGE_MARGIN * span),
+                high=float(most + RANGE_MARGIN * span),
             )
-            for i, (name, unit) in enumerate(zip(names, units, strict=True))
+            for name, unit, least, most, span in zip(names, units, low, high, width, strict=True)
         )
         return cls(dimensions, "absolute", rate_hz, source="data")
 
 
 def _check_entries(what: str, values: Mapping[str, Any], required: Sequence[str], optional: Sequence[str]) -> None:
+    if not isinstance(values, Mapping):
+        raise InputError(f"{what}: needs the entries {[*required, *optional]}, got {values!r}")
     missing = [key for key in required if key not in values]
     unknown = [key for key in values if key not in required and key not in optional]
     if missing or unknown:

@@ -14,7 +14,6 @@ from dist2_robot.losses.dist2 import Dist2Loss
 from dist2_robot.losses.energy import EnergyLoss
 from dist2_robot.losses.weighted_sum import WeightedSumLoss
 from dist2_robot.models.free_head import FreeHead
-from dist2_robot.models.head import Head
 from dist2_robot.models.mixture_head import MixtureHead
 from dist2_robot.policies.decoding import RULES
 from dist2_robot.policies.token_policy import TokenPolicy
@@ -23,64 +22,75 @@ from dist2_robot.tokenizers.uniform import UniformTokenizer
 TOKENIZERS: dict[str, Callable[..., UniformTokenizer]] = {"uniform": UniformTokenizer}
 DISTANCES = {"squared": SquaredDistance, "absolute": AbsoluteDistance}
 HEADS = {"free": FreeHead, "mixture": MixtureHead}
+POLICIES = {"token": TokenPolicy}
+LOSSES = {"cross_entropy": CrossEntropyLoss, "dist2": Dist2Loss, "energy": EnergyLoss, "sum": WeightedSumLoss}
 
 
 def look_up(table: Mapping[str, Any], name: str, what: str) -> Any:
     """Return the entry of a table. Raises InputError with the nearest name where there is none."""
-    if name not in table:
-        raise InputError(f"there is no {what} '{name}'.{did_you_mean(name, table)} Known: {', '.join(sorted(table))}")
+    if not isinstance(name, str) or name not in table:
+        near = did_you_mean(str(name), table)
+        raise InputError(f"there is no {what} '{name}'.{near} Known: {', '.join(sorted(table))}")
     return table[name]
 
 
 def build_tokenizer(spec: ActionSpec, config: Mapping[str, Any]) -> UniformTokenizer:
     """Build a tokenizer from its `config()`."""
-    cls = look_up(TOKENIZERS, config["name"], "tokenizer")
-    return _call(cls, spec, _arguments(config), f"tokenizer '{config['name']}'")
+    cls, arguments = _choose(TOKENIZERS, config, "tokenizer")
+    return _call(f"tokenizer '{config['name']}'", cls, spec, **arguments)
 
 
-def build_head(width: int, values: Tensor, config: Mapping[str, Any]) -> Head:
+def build_head(width: int, values: Tensor, config: Mapping[str, Any]) -> nn.Module:
     """Build a head from its `config()`, for features of a width and tokens of the given values (L, V)."""
-    cls = look_up(HEADS, config["name"], "head")
-    return _call(lambda arg, **kw: cls(width, values, **kw), None, _arguments(config), f"head '{config['name']}'")
+    cls, arguments = _choose(HEADS, config, "head")
+    return _call(f"head '{config['name']}'", cls, width, values, **arguments)
 
 
 def build_policy(spec: ActionSpec, config: Mapping[str, Any]) -> TokenPolicy:
     """Build a policy with fresh weights from its `config()`."""
-    look_up({"token": TokenPolicy}, config["name"], "policy")
-    look_up(RULES, config["decoding"], "decoding rule")
-    tokenizer = build_tokenizer(spec, config["tokenizer"])
-    head = build_head(config["width"], tokenizer.values(), config["head"])
-    arguments = {k: v for k, v in _arguments(config).items() if k not in ("tokenizer", "head", "observation_sizes")}
-    return TokenPolicy(spec, tokenizer, head, config["observation_sizes"], **arguments)
+    cls, arguments = _choose(POLICIES, config, "policy")
+    look_up(RULES, str(arguments.get("decoding")), "decoding rule")
+    tokenizer = build_tokenizer(spec, arguments.pop("tokenizer", None))
+    head = build_head(arguments.get("width", 0), tokenizer.values(), arguments.pop("head", None))
+    return _call(f"policy '{config['name']}'", cls, spec, tokenizer, head, **arguments)
 
 
 def build_loss(tokenizer: UniformTokenizer, config: Mapping[str, Any]) -> nn.Module:
     """Build a loss: ``{"name": ...}`` and its arguments; a ``sum`` has named ``terms``, each with a ``weight``."""
-    name = config["name"]
-    arguments = _arguments(config)
-    if name == "sum":
-        terms = {key: build_loss(tokenizer, _without(term, "weight")) for key, term in arguments["terms"].items()}
-        return WeightedSumLoss(terms, {key: float(term["weight"]) for key, term in arguments["terms"].items()})
-    if name == "cross_entropy":
-        return _call(lambda _, **kw: CrossEntropyLoss(**kw), None, arguments, "loss 'cross_entropy'")
-    cls = look_up({"dist2": Dist2Loss, "energy": EnergyLoss, "cross_entropy": None, "sum": None}, name, "loss")
-    distance = arguments.pop("distance")
-    distance_cls = look_up(DISTANCES, distance["name"], "distance")
-    table = tokenizer.distances(distance_cls(**_arguments(distance)))
-    return _call(cls, table, arguments, f"loss '{name}'")
+    cls, arguments = _choose(LOSSES, config, "loss")
+    what = f"loss '{config['name']}'"
+    if cls is WeightedSumLoss:
+        configs = arguments.pop("terms", None)
+        if not isinstance(configs, Mapping) or not all(isinstance(term, Mapping) for term in configs.values()):
+            raise InputError(f"{what} needs terms, each with a name and a weight, got {configs!r}")
+        weights = {key: term.get("weight") for key, term in configs.items()}
+        terms = {key: build_loss(tokenizer, _without(term, "weight")) for key, term in configs.items()}
+        for key, weight in weights.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float):
+                raise InputError(f"{what}: the weight of '{key}' must be a number, got {weight!r}")
+        return _call(what, cls, terms, weights, **arguments)
+    if cls is CrossEntropyLoss:
+        return _call(what, cls, **arguments)
+    distance_config = arguments.pop("distance", None)
+    distance_cls, distance_arguments = _choose(DISTANCES, distance_config, "distance")
+    distance = _call(f"distance '{distance_config['name']}'", distance_cls, **distance_arguments)
+    return _call(what, cls, tokenizer.distances(distance), **arguments)
 
 
-def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
-    return _without(config, "name")
+def _choose(table: Mapping[str, Any], config: Any, what: str) -> tuple[Any, dict[str, Any]]:
+    """Return the entry of a table that a config names, and its arguments."""
+    if not isinstance(config, Mapping) or "name" not in config:
+        raise InputError(f"the {what} has no name: give one of {', '.join(sorted(table))}, got {config!r}")
+    return look_up(table, config["name"], what), _without(config, "name")
 
 
 def _without(config: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {k: v for k, v in config.items() if k != key}
 
 
-def _call(cls: Callable[..., Any], first: Any, arguments: Mapping[str, Any], what: str) -> Any:
+def _call(what: str, cls: Callable[..., Any], *first: Any, **arguments: Any) -> Any:
     """Call a constructor; unknown arguments and refused values are the user's to mend."""
     try:
-        return cls(first, **arguments)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what}: {error}") from error
+        return cls(*first, **arguments)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise InputError(f"{what}: {' '.join(str(error).split())}") from error

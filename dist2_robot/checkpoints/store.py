@@ -29,11 +29,16 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint under a temporary name, sync it, and rename it into place.
 
+    What was in place before is moved away whole, and removed only when the new one stands.
+
     Args:
         folder: Where; replaced if it is there.
         manifest: Its ``files`` are filled in here.
         model: Weights and buffers of the policy.
         extra: More safetensors files, name -> tensors, e.g. the state of the optimiser.
+
+    Raises:
+        OSError: The disk is full, or the folder may not be written; what was there before is still there.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder.with_name(f".{folder.name}.unfinished")
@@ -41,44 +46,47 @@ def save_checkpoint(
     unfinished.mkdir()
     contents = {MODEL_FILE: model, **(extra or {})}
     for name, tensors in contents.items():
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, unfinished / name)
+        _write({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, unfinished / name)
     files = {name: _sha256(unfinished / name) for name in contents}
     (unfinished / MANIFEST_FILE).write_text(replace(manifest, files=files).to_json())
     for path in [*unfinished.iterdir(), unfinished]:
         _sync(path)
+    replaced = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.replace(replaced)
     unfinished.replace(folder)
     _sync(folder.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def read_tensors(folder: Path, manifest: Manifest, name: str) -> dict[str, Tensor]:
     """Read one safetensors file of a checkpoint. Raises InputError, naming the file, if it is not what was written."""
     path = folder / name
     if name not in manifest.files or not path.is_file():
-        raise InputError(f"'{path}' is missing: the checkpoint is not complete, use another")
+        raise InputError(f"'{path}' is missing: {_use_another(folder)}")
     if _sha256(path) != manifest.files[name]:
-        raise InputError(
-            f"'{path}' is not what was written (its sha256 differs): the checkpoint is damaged, use another"
-        )
+        raise InputError(f"'{path}' is not what was written (its sha256 differs): {_use_another(folder)}")
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise InputError(f"'{path}' cannot be read ({error}): the checkpoint is damaged, use another") from error
+        raise InputError(f"'{path}' cannot be read ({error}): {_use_another(folder)}") from error
 
 
 def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[TokenPolicy, Manifest]:
     """Load a policy, ready to act, from a checkpoint folder or a run folder (its best checkpoint, else its last)."""
     folder = find_checkpoint(Path(checkpoint))
     manifest = read_manifest(folder)
-    policy = build_policy(ActionSpec.from_dict(manifest.action_spec), manifest.policy)
+    policy = _build(folder, manifest)
     tensors = read_tensors(folder, manifest, MODEL_FILE)
     expected = policy.state_dict()
     odd = sorted(set(tensors) ^ set(expected)) or [
-        name for name, tensor in tensors.items() if tensor.shape != expected[name].shape
+        name
+        for name, tensor in tensors.items()
+        if tensor.shape != expected[name].shape or tensor.dtype != expected[name].dtype
     ]
     if odd:
-        raise InputError(f"'{folder / MODEL_FILE}' does not fit its manifest in {odd}: the checkpoint is damaged")
+        raise InputError(f"'{folder / MODEL_FILE}' does not fit its manifest in {odd}: {_use_another(folder)}")
     policy.load_state_dict(tensors, strict=True)
     return policy.to(torch.device(device)).eval(), manifest
 
@@ -104,6 +112,29 @@ def find_checkpoint(path: Path) -> Path:
 def numbered_checkpoints(run: Path) -> list[Path]:
     """Return the complete checkpoints of a run, by step."""
     return sorted(path for path in (run / "checkpoints").glob("step_*") if (path / MANIFEST_FILE).exists())
+
+
+def _build(folder: Path, manifest: Manifest) -> TokenPolicy:
+    try:
+        return build_policy(ActionSpec.from_dict(manifest.action_spec), manifest.policy)
+    except (InputError, TypeError, AttributeError) as error:
+        raise InputError(f"'{folder / MANIFEST_FILE}' tells of no policy that can be built: {error}") from error
+
+
+def _use_another(folder: Path) -> str:
+    """Say what to do about a damaged checkpoint, with the last of its neighbours if there is one."""
+    neighbours = sorted(path for path in folder.parent.glob("step_*") if (path / MANIFEST_FILE).exists())
+    others = [path for path in neighbours if path.name != folder.name]
+    if not others:
+        return "the checkpoint is damaged, use another"
+    return f"the checkpoint is damaged, use another: '{others[-1]}' (to resume from that one, delete the damaged one)"
+
+
+def _write(tensors: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        save_file(dict(tensors), path)
+    except SafetensorError as error:
+        raise OSError(f"cannot write '{path}' ({error}); the checkpoints before it are intact") from error
 
 
 def _sha256(path: Path) -> str:

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.cli.defaults import check_kinds, defaults, known_keys, suggest
 from dist2_robot.cli.help import help_text
 from dist2_robot.errors import InputError, did_you_mean
+
+HYDRA_FLAGS = ("--cfg", "-c", "--multirun", "-m", "--hydra-help", "--info", "--package", "-p", "--resolve", "--version")
 
 Task = Callable[[dict[str, Any]], int | None]
 
@@ -39,19 +41,22 @@ def run_command(name: str, config_name: str, about: str, task: Task) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say them in one line
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     exit_code = 0
-    wrong_input: Exception | None = None
+    failure: Exception | None = None
 
     def call_task(cfg: DictConfig) -> None:
-        nonlocal exit_code, wrong_input
+        nonlocal exit_code, failure
         try:
-            exit_code = task(_to_plain(cfg)) or 0
-        except (InputError, OmegaConfBaseException) as error:  # kept from Hydra, which would print the command line
-            wrong_input = error
+            config = _to_plain(cfg)
+            check_kinds(config, defaults(config_name, arguments))
+            exit_code = task(config) or 0
+        except (InputError, OmegaConfBaseException, OSError) as error:  # kept from Hydra: it would add lines of its own
+            failure = error
 
     try:
+        _refuse_flags(arguments, config_name)
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(call_task)()
-        if wrong_input:
-            raise wrong_input
+        if failure:
+            raise failure
     except KeyboardInterrupt:
         print(f"\n{name}: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -60,7 +65,22 @@ def run_command(name: str, config_name: str, about: str, task: Task) -> None:
             raise
         print(f"{name}: {_one_line(error, config_name)}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:  # a full disk, a folder that may not be written
+        if wants_traceback:
+            raise
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
     sys.exit(exit_code)
+
+
+def _refuse_flags(arguments: list[str], config_name: str) -> None:
+    """Raise InputError for a flag that Hydra lacks: it would print a page about its own."""
+    for argument in arguments:
+        flag, _, value = argument.partition("=")
+        if flag.startswith("-") and flag not in HYDRA_FLAGS:
+            key = flag.lstrip("-")
+            near = suggest(key, defaults(config_name, arguments))
+            raise InputError(f"there is no flag '{flag}': options are {key}={value or '...'}.{near} See --help")
 
 
 def _to_plain(cfg: DictConfig) -> dict[str, Any]:
@@ -88,30 +108,15 @@ def _one_line(error: Exception, config_name: str) -> str:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MissingMandatoryValue):
-        key = str(error).split(":")[-1].strip()
+        key = error.full_key
         return f"'{key}' must be given, e.g. {key}=...; see --help"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = [str(o) for o in error.options or []]
         return f"there is no {group} '{option}'.{did_you_mean(option, options)} Known: {', '.join(options)}"
+    standard = defaults(config_name, sys.argv[1:])
     for argument in sys.argv[1:]:
         key = argument.split("=")[0].lstrip("+~").split("@")[0]
-        known = _known_keys(config_name)
-        if "=" in argument and key not in known and not key.startswith("hydra"):
-            return f"there is no option '{key}'.{did_you_mean(key, known)} See --help for all of them"
+        if "=" in argument and key not in known_keys(standard) and not key.startswith("hydra"):
+            return f"there is no option '{key}'.{suggest(key, standard)} See --help for all of them"
     return " ".join(str(error).split())
-
-
-def _known_keys(config_name: str) -> list[str]:
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-        return _flatten(OmegaConf.to_container(hydra.compose(config_name), resolve=False))
-
-
-def _flatten(node: Any, prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for key, value in node.items():
-        keys.append(f"{prefix}{key}")
-        if isinstance(value, dict):
-            keys += _flatten(value, f"{prefix}{key}.")
-    return keys

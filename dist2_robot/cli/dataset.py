@@ -53,14 +53,14 @@ class TrainingData:
 def load_training_data(config: Mapping[str, Any], horizon: int, seed: int) -> TrainingData:
     """Open the dataset of a ``dataset`` config. Raises InputError for whatever is wrong with it."""
     if config["root"] is not None:
-        folder = open_folder(Path(config["root"]))
+        folder = open_folder(Path(str(config["root"])))
     elif config["repo_id"] is not None:
         folder = from_hub(config["repo_id"], config["revision"])
     else:
         raise InputError("no dataset is named: give dataset.root=FOLDER, or dataset.repo_id=NAME for one on the hub")
     table = read_table(folder, config["observations"])
     episodes = table.episodes if config["episodes"] is None else config["episodes"]
-    if not 0 < episodes <= table.episodes:
+    if not isinstance(episodes, int) or not 0 < episodes <= table.episodes:
         raise InputError(f"dataset.episodes={episodes}, but '{folder.root}' holds {table.episodes}")
     try:
         training, held_out = split_episodes(episodes, config["validation"], seed)

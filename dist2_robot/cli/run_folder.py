@@ -24,7 +24,11 @@ def prepare(output: Path, config: Mapping[str, Any], *, resume: bool, overwrite:
     if resume:
         if not config_file.exists():
             raise InputError(f"there is no run in '{output}' to resume: mend output=, or leave resume=true out")
-        _check_same(json.loads(config_file.read_text()), config, output)
+        try:
+            old = json.loads(config_file.read_text())
+        except ValueError as error:
+            raise InputError(f"'{config_file}' is not valid JSON ({error}): start anew with overwrite=true") from error
+        _check_same(old, config, output)
         checkpoints = numbered_checkpoints(output)
         return checkpoints[-1] if checkpoints else None
     if config_file.exists():

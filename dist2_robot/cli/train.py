@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,7 +52,9 @@ def train(config: dict[str, Any]) -> int:
     """Data, environment, policy, loss, trainer, run."""
     output, device = Path(config["output"]), choose_device(config["device"])
     trainer_config = TrainerConfig(**config["trainer"])
-    if config["threads"]:
+    if config["threads"] is not None:
+        if not isinstance(config["threads"], int) or config["threads"] < 1:
+            raise InputError(f"threads must be at least 1, got {config['threads']!r}")
         torch.set_num_threads(config["threads"])
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(stream_seed(config["seed"], "train"))
@@ -62,6 +65,8 @@ def train(config: dict[str, Any]) -> int:
         check_fits(environment, data.spec, data.observation_names, f"dataset '{data.folder.root}'")
     policy = _new_policy(config, data).to(device)
     loss = build_loss(policy.tokenizer, config["loss"]).to(device)
+
+    success_check = _success_check(config["evaluation"], environment) if trainer_config.evaluate_every else None
 
     config = {**config, "name": config["name"] or output.name}
     checkpoint = prepare(output, config, resume=config["resume"], overwrite=config["overwrite"])
@@ -74,11 +79,13 @@ def train(config: dict[str, Any]) -> int:
         trainer_config,
         tracker=tracker,
         validate=(lambda p: validate(p, loss, data.held_out, device).record(p)) if len(data.held_out) else None,
-        evaluate=_success_check(config["evaluation"], environment) if trainer_config.evaluate_every else None,
+        evaluate=success_check,
         save=save,
     )
     if checkpoint:
         loaded, manifest = load_policy(checkpoint, str(device))
+        if manifest.dataset["fingerprint"] != data.table.fingerprint:
+            raise InputError(f"cannot resume '{output}': '{data.folder.root}' has changed, give another output=")
         policy.load_state_dict(loaded.state_dict())
         trainer.restore(read_tensors(checkpoint, manifest, STATE_FILE), manifest.step)
 
@@ -87,7 +94,7 @@ def train(config: dict[str, Any]) -> int:
     try:
         trainer.run(BatchStream(data.training, trainer_config.batch_size, config["seed"]).from_step(trainer.step))
     except TrainingFailedError as error:
-        print(f"dist2-train: {error}")
+        print(f"dist2-train: {error}", file=sys.stderr)
         return 1
     finally:
         tracker.close()

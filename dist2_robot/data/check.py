@@ -13,7 +13,7 @@ def check_columns(columns: Mapping[str, np.ndarray], path: Path, folder: Dataset
     """Check the rows of one data file. Raises InputError that names file, episode and frame.
 
     Args:
-        columns: ``episode_index``, ``frame_index``, ``index`` (N,), features (N, size).
+        columns: ``episode_index``, ``frame_index``, ``index`` (N,), ``timestamp`` (N, 1), features (N, size).
         path: The file they came from.
         folder: Its dataset.
     """
@@ -29,12 +29,21 @@ def check_columns(columns: Mapping[str, np.ndarray], path: Path, folder: Dataset
             f"'{path}': row {row} (episode {episode[row]}, frame {frame[row]}) does not follow the row before it: rows "
             "are missing or out of order, record or download the dataset again"
         )
+    off = ~(np.abs(columns["timestamp"][:, 0] - frame / folder.rate_hz) < 0.5 / folder.rate_hz)  # NaN is off, too
+    if off.any():
+        row = int(np.argmax(off))
+        raise InputError(
+            f"'{path}': episode {episode[row]}, frame {frame[row]}: its timestamp {columns['timestamp'][row, 0]:g} s "
+            f"does not fit {folder.rate_hz:g} frames a second: restore fps in info.json, or record the dataset again"
+        )
     for name, values in columns.items():
-        if values.ndim != 2:
+        if values.ndim != 2 or name == "timestamp":
             continue
         size = int(folder.info["features"][name]["shape"][0])
-        if values.shape != (len(index), size):
-            raise InputError(f"'{path}': '{name}' has {values.shape[1]} numbers a frame, info.json tells {size}")
+        if len(index) and values.shape[1] != size:
+            raise InputError(
+                f"'{path}': '{name}' has {values.shape[1]} numbers a frame, info.json tells {size}: restore it"
+            )
         finite = np.isfinite(values)
         if not finite.all():
             row, column = (int(i) for i in np.argwhere(~finite)[0])

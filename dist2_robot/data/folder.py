@@ -58,7 +58,7 @@ class DatasetFolder:
 def open_folder(root: Path) -> DatasetFolder:
     """Read the metadata of a local dataset. Raises InputError, naming the file, where it is none."""
     if not root.is_dir():
-        raise InputError(f"dataset folder '{root}' does not exist: record it with dist2-collect or mend dataset.root")
+        raise InputError(f"dataset folder '{root}' does not exist: record it with dist2-collect, or mend dataset.root")
     info = _read_json(root / INFO_FILE, f"'{root}' is not a LeRobot dataset")
     version = info.get("codebase_version")
     if version != CODEBASE_VERSION:
@@ -66,11 +66,7 @@ def open_folder(root: Path) -> DatasetFolder:
             f"'{root / INFO_FILE}' has codebase_version {version}, we read {CODEBASE_VERSION}: convert it with "
             "lerobot.scripts.convert_dataset_v21_to_v30"
         )
-    for key in ("fps", "features", "total_frames", "total_episodes"):
-        if key not in info:
-            raise InputError(f"'{root / INFO_FILE}' lacks '{key}': the dataset is damaged, record or download it again")
-    if "action" not in info["features"]:
-        raise InputError(f"'{root}' has no feature 'action', only {sorted(info['features'])}: it cannot teach a policy")
+    _check_info(info, root / INFO_FILE)
     recording = _read_json(root / DIST2_FILE, "damaged") if (root / DIST2_FILE).exists() else {}
     folder = DatasetFolder(root, info, recording)
     if not folder.data_files():
@@ -94,10 +90,29 @@ def from_hub(repo_id: str, revision: str | None) -> DatasetFolder:
     return open_folder(Path(root))
 
 
+def _check_info(info: Mapping[str, Any], path: Path) -> None:
+    """Raise InputError, naming the entry, unless what is read from info.json later is there and makes sense."""
+    kinds = {"fps": int | float, "features": Mapping, "total_frames": int, "total_episodes": int}
+    wrong = [key for key, kind in kinds.items() if not isinstance(info.get(key), kind) or not info[key]]
+    if not wrong:
+        wrong = [name for name, feature in info["features"].items() if not _is_feature(feature)]
+    if wrong:
+        raise InputError(f"'{path}' has no valid '{wrong[0]}': the dataset is damaged, record or download it again")
+    if "action" not in info["features"]:
+        raise InputError(f"'{path}' has no feature 'action', only {sorted(info['features'])}: name another dataset")
+
+
+def _is_feature(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and isinstance(entry.get("dtype"), str) and bool(entry.get("shape"))
+
+
 def _read_json(path: Path, otherwise: str) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{otherwise}: '{path}' is missing") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"'{path}' is not valid JSON ({error}): restore it from the original dataset") from None
+    if not isinstance(content, dict):
+        raise InputError(f"'{path}' holds no JSON object: restore it from the original dataset")
+    return content

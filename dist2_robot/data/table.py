@@ -14,6 +14,8 @@ from dist2_robot.data.check import check_columns
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.errors import InputError
 
+_INDICES = ("episode_index", "frame_index", "index")
+
 
 @dataclass(frozen=True)
 class FrameTable:
@@ -23,7 +25,7 @@ class FrameTable:
         features: Observation features and ``action`` -> (N, size), float32.
         episode_starts: (E,), first frame of each episode.
         episode_ends: (E,), one past its last frame.
-        fingerprint: sha256 of all columns: the identity of the data, wherever they lie.
+        fingerprint: sha256 of indices and features: the identity of the data, wherever they lie.
     """
 
     features: dict[str, Tensor]
@@ -54,46 +56,61 @@ def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None) -> 
         if name not in known:
             raise InputError(f"'{folder.root}' has no numeric vector '{name}', only {sorted(known)}")
     if not observed:
-        raise InputError(f"'{folder.root}' has no numeric observation, only {sorted(folder.info['features'])}")
+        raise InputError(
+            f"'{folder.root}' has no numeric observation, only {sorted(folder.info['features'])}: name another dataset"
+        )
 
+    names = [*_INDICES, "timestamp", *observed, "action"]
     parts: list[dict[str, np.ndarray]] = []
     frames = 0
     for path in folder.data_files():
         try:
-            table = pq.read_table(path, columns=["episode_index", "frame_index", "index", *observed, "action"])
-        except (pa.ArrowException, OSError, KeyError) as error:
+            missing = set(names) - set(pq.read_schema(path).names)
+            if missing:
+                raise ValueError(f"it has no column {sorted(missing)}")
+            table = pq.read_table(path, columns=names)
+            part = {name: _to_array(name, table[name]) for name in names}
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise InputError(f"'{path}' cannot be read ({_first_line(error)}): restore it from the original") from error
-        part = {name: _to_array(table[name]) for name in table.column_names}
         check_columns(part, path, folder)
-        if part["index"][0] != frames:
-            raise InputError(f"'{path}' starts at frame {part['index'][0]}, expected {frames}: a data file is missing")
+        if len(part["index"]) and part["index"][0] != frames:
+            raise InputError(
+                f"'{path}' starts at frame {part['index'][0]}, expected {frames}: a data file is missing, restore it"
+            )
         frames += len(part["index"])
         parts.append(part)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if frames != folder.info["total_frames"]:
         raise InputError(
             f"'{folder.root}' holds {frames} frames, its info.json tells {folder.info['total_frames']}: "
-            "a data file is missing or cut off"
+            "a data file is missing or cut off, restore it"
         )
     starts = np.flatnonzero(columns["frame_index"] == 0)
     ends = np.append(starts[1:], len(columns["index"]))
+    if len(starts) != folder.info["total_episodes"]:
+        raise InputError(
+            f"'{folder.root}' holds {len(starts)} episodes, its info.json tells {folder.info['total_episodes']}: "
+            "restore it from the original"
+        )
     digest = hashlib.sha256()
-    for name in sorted(columns):
+    for name in sorted(set(columns) - {"timestamp"}):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(columns[name]).tobytes())
     features = {name: torch.from_numpy(columns[name]) for name in [*observed, "action"]}
     return FrameTable(features, torch.from_numpy(starts), torch.from_numpy(ends), digest.hexdigest())
 
 
-def _to_array(column: pa.ChunkedArray) -> np.ndarray:
-    """Return (N,) integers, or (N, size) float32 from a column of lists."""
+def _to_array(name: str, column: pa.ChunkedArray) -> np.ndarray:
+    """Return (N,) for an index, else (N, size) float32. Raises ValueError where frames differ in size."""
     array = column.combine_chunks()
-    if pa.types.is_integer(array.type):
+    if name in _INDICES:
         return array.to_numpy(zero_copy_only=False)
-    if pa.types.is_floating(array.type):  # LeRobot stores vectors of length 1 as plain numbers
+    if not pa.types.is_nested(array.type):  # LeRobot stores vectors of length 1 as plain numbers
         return array.to_numpy(zero_copy_only=False).astype(np.float32)[:, None]
+    if not pa.types.is_fixed_size_list(array.type) and len(array.value_lengths().unique()) > 1:
+        raise ValueError(f"'{name}' does not have the same number of values in every frame")
     flat = array.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    return np.ascontiguousarray(flat.reshape(len(array), -1))
+    return np.ascontiguousarray(flat.reshape(len(array), len(flat) // max(1, len(array))))
 
 
 def _first_line(error: BaseException) -> str:

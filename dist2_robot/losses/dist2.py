@@ -36,9 +36,7 @@ class Dist2Loss(nn.Module):
         if not tau > 0:
             raise ValueError(f"tau must be positive, got {tau}")
         if not (alpha >= 0 and ce_weight >= 0 and 0 < alpha + ce_weight < math.inf):
-            raise ValueError(
-                f"weights must be finite, not negative, nor both zero: alpha {alpha}, ce_weight {ce_weight}"
-            )
+            raise ValueError(f"alpha and ce_weight must be finite, not negative, not both 0: {alpha}, {ce_weight}")
         self.alpha = alpha
         self.ce_weight = ce_weight
         log_target = torch.log_softmax(-distances.distances.double() / tau, dim=-1)

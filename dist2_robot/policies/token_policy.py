@@ -1,6 +1,6 @@
 """The policy: see, predict a distribution over every action token of a chunk at once, decode.
 
-B batch, F observed features, L = T * A tokens of a chunk, D width, V vocabulary.
+B batch, F observed features, Q queries, L tokens of a chunk of T steps, D width, V vocabulary.
 """
 
 import math
@@ -15,13 +15,13 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.models.head import Head
 from dist2_robot.models.state_encoder import StateEncoder
 from dist2_robot.models.transformer import Transformer
-from dist2_robot.policies.decoding import decode_values
+from dist2_robot.policies.decoding import RULES, decode_values
 from dist2_robot.tokenizers.uniform import UniformTokenizer
 from dist2_robot.types import ActionChunk, Observation
 
 
 class TokenPolicy(nn.Module):
-    """Parallel decoding: one learned query per token of the chunk attends to the observation and to the others.
+    """Parallel decoding: learned queries attend to the observation and to each other, and become tokens at once.
 
     Args:
         spec: What an action is.
@@ -31,6 +31,7 @@ class TokenPolicy(nn.Module):
         width: D.
         depth: Transformer blocks.
         attention_heads: Heads of each block.
+        queries: ``step``, one a step of the chunk, whose tokens share what it attends to; ``token``, one a token.
         decoding: The rule that turns a distribution into an action, a name in `decoding.RULES`.
     """
 
@@ -48,17 +49,25 @@ class TokenPolicy(nn.Module):
         width: int,
         depth: int,
         attention_heads: int,
+        queries: str = "step",
         decoding: str = "local_mean",
     ) -> None:
         super().__init__()
+        if decoding not in RULES:
+            raise ValueError(f"decoding must be one of {sorted(RULES)}, got '{decoding}'")
         self.spec = spec
         self.tokenizer = tokenizer
-        self.width, self.depth, self.attention_heads = width, depth, attention_heads
+        self.width, self.depth, self.attention_heads, self.query_kind = width, depth, attention_heads, queries
         self.decoding = decoding
         self.normalizer = Normalizer(observation_sizes)
         self.encoder = StateEncoder(observation_sizes, width)
         self.feature_embedding = nn.Parameter(torch.randn(len(observation_sizes), width) * 0.02)
-        self.queries = nn.Parameter(torch.randn(tokenizer.tokens_per_chunk, width) * 0.02)
+        n_queries = self._count_queries(queries)
+        self.queries = nn.Parameter(torch.randn(n_queries, width) * 0.02)  # (Q, D)
+        self.tokens_per_query = tokenizer.tokens_per_chunk // n_queries
+        self.split_query = (
+            nn.Linear(width, self.tokens_per_query * width) if self.tokens_per_query > 1 else nn.Identity()
+        )
         self.transformer = Transformer(width, depth, attention_heads)
         self.head = head
         periods = [d.high - d.low if d.wraps else math.inf for d in spec.dimensions]
@@ -77,8 +86,17 @@ class TokenPolicy(nn.Module):
             "width": self.width,
             "depth": self.depth,
             "attention_heads": self.attention_heads,
+            "queries": self.query_kind,
             "decoding": self.decoding,
         }
+
+    def _count_queries(self, kind: str) -> int:
+        tokens, steps = self.tokenizer.tokens_per_chunk, self.tokenizer.horizon
+        if kind not in ("step", "token"):
+            raise ValueError(f"queries must be 'step' or 'token', got '{kind}'")
+        if kind == "step" and tokens % steps:
+            raise ValueError(f"queries='step' needs as many tokens in every step, got {tokens} for {steps} steps")
+        return steps if kind == "step" else tokens
 
     @property
     def observation_sizes(self) -> dict[str, int]:
@@ -93,9 +111,10 @@ class TokenPolicy(nn.Module):
     def forward(self, observation: Observation) -> Tensor:
         """Return logits (B, L, V) for an observation in its own units."""
         seen = self.encoder(self.normalizer.normalize(observation)) + self.feature_embedding  # (B, F, D)
-        queries = self.queries.expand(observation.batch_size, -1, -1)  # (B, L, D)
-        features = self.transformer(torch.cat([seen, queries], dim=1))
-        return self.head(features[:, seen.shape[1] :])
+        queries = self.queries.expand(observation.batch_size, -1, -1)  # (B, Q, D)
+        features = self.transformer(torch.cat([seen, queries], dim=1))[:, seen.shape[1] :]
+        features = self.split_query(features).unflatten(-1, (self.tokens_per_query, -1)).flatten(1, 2)  # (B, L, D)
+        return self.head(features)
 
     def reset(self) -> None:
         """Forget the episode. This policy remembers nothing."""

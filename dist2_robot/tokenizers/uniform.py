@@ -34,6 +34,12 @@ class UniformTokenizer(nn.Module):
         # float64: half a bin of error must not be lost in rounding where the range is far from zero.
         self.register_buffer("low", torch.tensor([d.low for d in spec.dimensions], dtype=torch.float64))
         self.register_buffer("high", torch.tensor([d.high for d in spec.dimensions], dtype=torch.float64))
+        for dimension, centres in zip(spec.dimensions, self._centres().float(), strict=True):
+            if not (centres.diff() > 0).all():
+                raise ValueError(
+                    f"action dimension '{dimension.name}': {bins} bins in [{dimension.low}, {dimension.high}] "
+                    "cannot be told apart in 32 bits: use fewer bins or a wider range"
+                )
 
     def encode(self, actions: Tensor) -> Tensor:
         """Return tokens (B, T * A) of actions (B, T, A) in the units of the spec."""
@@ -51,6 +57,8 @@ class UniformTokenizer(nn.Module):
         """Return the centres (B, T, A) of the bins that tokens (B, T * A) name."""
         if tokens.shape[-1] != self.tokens_per_chunk:
             raise ValueError(f"a chunk has {self.tokens_per_chunk} tokens, got {tokens.shape[-1]}")
+        if tokens.is_floating_point():
+            raise ValueError(f"tokens are whole numbers, got {tokens.dtype}")
         if ((tokens < 0) | (tokens >= self.vocab_size)).any():
             raise ValueError(f"tokens must lie in [0, {self.vocab_size}), got {tokens.min()} to {tokens.max()}")
         tokens = tokens.unflatten(-1, (self.horizon, len(self.spec)))

@@ -1,7 +1,7 @@
 """One JSON object a line: the record of a run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ class JsonlTracker:
 
     def __init__(self, path: Path, resume_step: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [line for line in _complete_lines(path) if json.loads(line)["step"] <= resume_step]
-        path.write_text("".join(line + "\n" for line in kept))
+        kept = [line for line, record in _records(path) if record["step"] <= resume_step]
+        rewritten = path.with_name(f".{path.name}.rewritten")
+        rewritten.write_text("".join(line + "\n" for line in kept))
+        rewritten.replace(path)
         self._file = path.open("a")
 
     def log(self, record: Mapping[str, Any]) -> None:
@@ -28,7 +30,12 @@ class JsonlTracker:
         self._file.close()
 
 
-def _complete_lines(path: Path) -> list[str]:
+def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each line with what it holds, but for one that was cut off when the run was killed."""
     if not path.exists():
-        return []
-    return [line for line in path.read_text().splitlines() if line.endswith("}")]
+        return
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            yield line, json.loads(line)
+        except json.JSONDecodeError:
+            continue

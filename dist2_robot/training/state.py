@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from dist2_robot.training.ema import WeightAverage
 
 STATE_FILE = "training.safetensors"
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def training_state(module: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage) -> dict[str, Tensor]:
@@ -29,8 +30,9 @@ def restore_training_state(
     for name, parameter in module.named_parameters():
         average.average[name].copy_(parameter)
         parameter.copy_(tensors[f"weights.{name}"])
-        moments = ("step", "exp_avg", "exp_avg_sq")
-        optimizer.state[parameter] = {
-            key: tensors[f"optimizer.{key}.{name}"].to("cpu" if key == "step" else parameter.device) for key in moments
-        }
+        # On the parameter's device all of them, the step count too: AdamW is fused.
+        keys = [key for key in _MOMENTS if f"optimizer.{key}.{name}" in tensors]  # none before the first real step
+        if keys:
+            moments = {key: tensors[f"optimizer.{key}.{name}"].to(parameter.device) for key in keys}
+            optimizer.state[parameter] = moments
     average.updates = int(tensors["average.updates"])

@@ -24,6 +24,7 @@ Check = Callable[[TokenPolicy], Mapping[str, Any]]
 Save = Callable[[dict[str, Tensor], dict[str, Tensor], int], None]
 
 MAX_SKIPPED_STEPS = 20  # with a loss or gradient that is not finite, in a row
+_LOWER_THE_RATE = "lower trainer.learning_rate; the last checkpoint is intact"
 
 
 class TrainingFailedError(Exception):
@@ -68,6 +69,7 @@ class Trainer:
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
         """Go on from a checkpoint; the policy already holds the averaged weights of it."""
         restore_training_state(self.policy, self.optimizer, self.average, tensors)
+        self.skipped = int(tensors.get("trainer.skipped", 0))
         self.step = step
 
     def run(self, batches: Iterator[Batch]) -> None:
@@ -90,7 +92,10 @@ class Trainer:
                         loss=f"{record['loss']:.3f}", samples_per_s=f"{samples_per_s:.0f}", refresh=False
                     )
                     self._log("train", {**record, "samples_per_s": samples_per_s, "skipped_steps": self.skipped})
-                self._check_and_save()
+                try:
+                    self._check_and_save()
+                except ValueError as error:  # finite weights, yet so large that what they give is not
+                    raise TrainingFailedError(f"step {self.step}: {error}: {_LOWER_THE_RATE}") from error
 
     def train_step(self, batch: Batch) -> dict[str, Tensor | float]:
         """Take one step of the optimiser and count it; skip it where loss or gradient are not finite."""
@@ -116,18 +121,22 @@ class Trainer:
         self._skipped_in_a_row += 1
         if self._skipped_in_a_row >= MAX_SKIPPED_STEPS:
             raise TrainingFailedError(
-                f"the loss was not finite for {MAX_SKIPPED_STEPS} steps, up to step {self.step}: lower "
-                "trainer.learning_rate; the last checkpoint is intact"
+                f"the loss was not finite for {MAX_SKIPPED_STEPS} steps, up to step {self.step + 1}: {_LOWER_THE_RATE}"
             )
 
     def _check_and_save(self) -> None:
         config, last = self.config, self.step == self.config.steps
+        if self._skipped_in_a_row:  # the weights themselves may be broken: neither judge nor keep them
+            if last:
+                raise TrainingFailedError(f"the loss was not finite at the last step, {self.step}: {_LOWER_THE_RATE}")
+            return
         if self.validate and (last or _is_due(self.step, config.validate_every)):
             self._log("validation", self._with_average(self.validate))
         if self.evaluate and _is_due(self.step, config.evaluate_every):
             self._log("success", self._with_average(self.evaluate))
         if last or _is_due(self.step, config.save_every):
             state = training_state(self.policy, self.optimizer, self.average)
+            state["trainer.skipped"] = torch.tensor(self.skipped)
             self.save(self.average.state(self.policy), state, self.step)
 
     @torch.no_grad()

@@ -1,0 +1,208 @@
+"""dist2-train from a dataset to a checkpoint, killed and resumed."""
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import wandb
+from safetensors.torch import load_file
+
+from dist2_robot.checkpoints.golden import check_golden
+from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy
+from tests.cli.small import SMALL
+from tests.data.recordings import JOINTS, TASK, write_reach
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+LONG = ("trainer.steps=400", "trainer.save_every=40", "trainer.log_every=5", "trainer.validate_every=60")
+
+
+def weights(run):
+    return hashlib.sha256((find_checkpoint(run) / MODEL_FILE).read_bytes()).hexdigest()
+
+
+def metrics(run):
+    """Return the records of a run, but for what the clock says."""
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in record.items() if key != "samples_per_s"} for record in records]
+
+
+def held_out_errors(out):
+    lines = out.split("held-out action error (mean absolute):\n")[1].splitlines()
+    found = [re.fullmatch(r"  (\S+) +(\S+) (\S+)", line) for line in lines]
+    return {match[1]: (float(match[2]), match[3]) for match in found if match}
+
+
+def test_a_run_tells_what_it_learned_and_keeps_it(command, reach, tmp_path):
+    outcome = command("dist2-train", f"dataset.root={reach}", "output=run", *SMALL)
+    assert outcome.code == 0, outcome.err
+    errors = held_out_errors(outcome.out)
+    assert {name: unit for name, (_, unit) in errors.items()} == {"x": "cm", "gripper": "%"}
+    run = tmp_path / "run"
+    policy, manifest = load_policy(run)
+    assert check_golden(policy, manifest.golden) == 0
+    assert len(manifest.golden) == 4
+    assert manifest.task == TASK
+    assert manifest.step == 20
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step_0000016", "step_0000020"]
+
+    records = metrics(run)
+    assert [r["step"] for r in records if r["kind"] == "train"] == [3, 6, 9, 12, 15, 18, 20]
+    assert [r["step"] for r in records if r["kind"] == "validation"] == [10, 20]
+    assert records[-1]["units"] == {"x": "cm", "gripper": "%"}
+    assert errors["x"][0] == pytest.approx(records[-1]["action_error"]["x"], rel=1e-3)
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["dataset"]["fingerprint"] == manifest.dataset["fingerprint"]
+    assert json.loads((run / "config.json").read_text())["name"] == "run"
+    assert len(json.loads((run / "examples.json").read_text())) == 4
+
+
+def test_data_of_a_stranger_are_learned_in_degrees(command, teleoperated):
+    outcome = command("dist2-train", f"dataset.root={teleoperated}", "output=arm", *SMALL)
+    assert outcome.code == 0, outcome.err
+    errors = held_out_errors(outcome.out)
+    assert list(errors) == [f"{joint}.pos" for joint in JOINTS]
+    assert [unit for _, unit in errors.values()] == ["deg"] * 5 + ["%"]
+    assert all(0 < error < 200 for error, _ in errors.values())
+    assert "limits from data" in outcome.out
+    assert load_policy("arm")[1].environment is None
+
+
+def test_without_held_out_episodes_there_is_no_error_to_tell(command, reach):
+    outcome = command("dist2-train", f"dataset.root={reach}", "output=run", *SMALL, "dataset.validation=0.0")
+    assert outcome.code == 0, outcome.err
+    assert "held-out action error" not in outcome.out
+
+
+@pytest.mark.fault("R10")
+def test_the_seed_decides_the_weights(command, reach, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        assert command("dist2-train", f"dataset.root={reach}", f"output={name}", f"seed={seed}", *SMALL).code == 0
+    assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+
+
+@pytest.mark.fault("R4")
+def test_killed_and_resumed_is_as_if_nothing_had_happened(command, reach, tmp_path):
+    arguments = [f"dataset.root={reach}", *SMALL, *LONG]
+    run = tmp_path / "killed"
+    process = subprocess.Popen(
+        [SCRIPTS / "dist2-train", *arguments, f"output={run}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not list(run.glob("checkpoints/step_*")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        time.sleep(0.05)  # some steps, and records of them, past the checkpoint
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL
+    stopped_at = load_policy(run)[1].step
+    assert 0 < stopped_at < 400
+
+    assert command("dist2-train", *arguments, f"output={run}", "resume=true").code == 0
+    assert command("dist2-train", *arguments, "output=whole").code == 0
+    whole = tmp_path / "whole"
+    for name in ("model.safetensors", "training.safetensors"):
+        expected, actual = (load_file(find_checkpoint(folder) / name) for folder in (whole, run))
+        assert expected.keys() == actual.keys()
+        assert all(torch.equal(expected[key], actual[key]) for key in expected)
+    assert weights(run) == weights(whole)
+    assert metrics(run) == metrics(whole)
+
+
+@pytest.mark.fault("R4")
+def test_a_finished_run_that_is_resumed_stays_as_it_is(command, reach, tmp_path):
+    arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL]
+    first = command(*arguments)
+    before = weights(tmp_path / "run"), metrics(tmp_path / "run")
+    again = command(*arguments, "resume=true")
+    assert again.code == 0
+    assert held_out_errors(again.out) == held_out_errors(first.out)
+    assert before == (weights(tmp_path / "run"), metrics(tmp_path / "run"))
+
+
+def test_overwriting_starts_anew(command, reach, tmp_path):
+    arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL]
+    assert command(*arguments, "seed=5").code == 0
+    assert command(*arguments, "overwrite=true").code == 0
+    assert command("dist2-train", f"dataset.root={reach}", "output=fresh", *SMALL).code == 0
+    assert weights(tmp_path / "run") == weights(tmp_path / "fresh")
+    assert metrics(tmp_path / "run") == metrics(tmp_path / "fresh")
+
+
+@pytest.mark.fault("R5")
+def test_a_run_is_resumed_only_as_it_was_begun(command, reach, tmp_path):
+    data = shutil.copytree(reach, tmp_path / "data")
+    arguments = ["dist2-train", f"dataset.root={data}", "output=run", *SMALL]
+    assert "there is no run in 'run' to resume" in command(*arguments, "resume=true").err
+    assert command(*arguments).code == 0
+    kept = weights(tmp_path / "run")
+    for change, says in {
+        "trainer.batch_size=16": "trainer.batch_size was 8 and is now 16",
+        "loss=cross_entropy": "loss.",
+        "seed=1": "seed was 0 and is now 1",
+    }.items():
+        outcome = command(*arguments, change, "resume=true")
+        assert outcome.code == 2
+        assert says in outcome.err
+    shutil.rmtree(data)
+    write_reach(data, seed=1)
+    outcome = command(*arguments, "resume=true")
+    assert outcome.code == 2
+    assert f"'{data}' has changed" in outcome.err
+    assert weights(tmp_path / "run") == kept
+
+
+@pytest.mark.fault("R2")
+def test_a_damaged_checkpoint_is_resumed_from_the_one_before_when_it_is_deleted(command, reach, tmp_path):
+    arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL]
+    assert command(*arguments).code == 0
+    kept = weights(tmp_path / "run")
+    last = find_checkpoint(tmp_path / "run")
+    (last / MODEL_FILE).write_bytes(b"")
+    outcome = command(*arguments, "resume=true")
+    assert outcome.code == 2
+    assert "step_0000016" in outcome.err
+    shutil.rmtree(last)
+    assert command(*arguments, "resume=true").code == 0
+    assert weights(tmp_path / "run") == kept
+
+
+@pytest.mark.fault("R7")
+def test_a_training_that_breaks_fails_in_words(command, reach, tmp_path):
+    arguments = ["dist2-train", f"dataset.root={reach}", *SMALL, "trainer.learning_rate=1e30"]
+    for output, change in (
+        ("long", "trainer.steps=100"),
+        ("short", "trainer.steps=10"),
+        ("seen", "trainer.save_every=1"),
+    ):
+        outcome = command(*arguments, f"output={output}", change)
+        assert outcome.code == 1
+        assert re.match(r"dist2-train: .* not finite", outcome.err.splitlines()[-1])
+        assert "lower trainer.learning_rate" in outcome.err
+        assert "Traceback" not in outcome.err
+        assert not (tmp_path / output / "summary.json").exists()
+        for checkpoint in (tmp_path / output).glob("checkpoints/step_*"):
+            assert all(torch.isfinite(tensor).all() for tensor in load_file(checkpoint / MODEL_FILE).values())
+
+
+@pytest.mark.fault("R11")
+def test_a_tracker_that_is_away_changes_nothing(command, reach, tmp_path, monkeypatch):
+    def fails(**_):
+        raise wandb.errors.CommError("no network")
+
+    monkeypatch.setattr(wandb, "init", fails)
+    assert command("dist2-train", f"dataset.root={reach}", "output=plain", *SMALL).code == 0
+    assert command("dist2-train", f"dataset.root={reach}", "output=tracked", *SMALL, "tracker=wandb").code == 0
+    assert weights(tmp_path / "plain") == weights(tmp_path / "tracked")
+    assert metrics(tmp_path / "plain") == metrics(tmp_path / "tracked")

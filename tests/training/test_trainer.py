@@ -1,0 +1,221 @@
+"""The loop: what it does with steps that break, and that it goes on as if it had never stopped."""
+
+from itertools import islice, pairwise
+
+import pytest
+import torch
+
+from dist2_robot.checkpoints.registry import build_loss
+from dist2_robot.data.batches import BatchStream
+from dist2_robot.data.folder import open_folder
+from dist2_robot.data.table import read_table
+from dist2_robot.data.windows import ChunkWindows
+from dist2_robot.errors import InputError
+from dist2_robot.losses.output import LossOutput
+from dist2_robot.training.config import TrainerConfig
+from dist2_robot.training.trainer import MAX_SKIPPED_STEPS, Trainer, TrainingFailedError
+from tests.training.tiny import CONFIG, tiny_policy
+
+SETTINGS = {
+    "steps": 12,
+    "batch_size": 8,
+    "learning_rate": 1e-2,
+    "weight_decay": 1e-4,
+    "warmup_steps": 3,
+    "gradient_clip": 1.0,
+    "ema_decay": 0.9,
+    "log_every": 1,
+    "validate_every": 0,
+    "save_every": 0,
+    "evaluate_every": 0,
+}
+
+
+class Records(list):
+    """A tracker that keeps everything."""
+
+    def log(self, record):
+        self.append(record)
+
+    def close(self):
+        pass
+
+
+class Saves(list):
+    def __call__(self, model, state, step):
+        copy = [{name: tensor.clone() for name, tensor in tensors.items()} for tensors in (model, state)]
+        self.append((*copy, step))
+
+
+class FailingLoss(torch.nn.Module):
+    """Cross-entropy that is not finite at chosen calls, counted from 0."""
+
+    def __init__(self, policy, bad_calls, bad="nan"):
+        super().__init__()
+        self.loss = build_loss(policy.tokenizer, {"name": "cross_entropy"})
+        self.bad_calls, self.bad, self.calls = bad_calls, float(bad), 0
+
+    def forward(self, *arguments, **keywords):
+        output = self.loss(*arguments, **keywords)
+        self.calls += 1
+        return LossOutput(output.loss * self.bad, {}) if self.calls - 1 in self.bad_calls else output
+
+
+@pytest.fixture(scope="module")
+def stream(reach):
+    table = read_table(open_folder(reach))
+    windows = ChunkWindows(table, torch.arange(len(table.features["action"])), CONFIG["tokenizer"]["horizon"])
+    return BatchStream(windows, SETTINGS["batch_size"], seed=0)
+
+
+def make(policy=None, loss=None, validate=None, evaluate=None, **settings):
+    policy = policy or tiny_policy()
+    loss = loss or build_loss(policy.tokenizer, {"name": "cross_entropy"})
+    config = TrainerConfig(**SETTINGS | settings)
+    return Trainer(policy, loss, config, tracker=Records(), validate=validate, evaluate=evaluate, save=Saves())
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_training_lowers_the_loss(stream):
+    trainer = make(steps=150, learning_rate=1e-2)
+    trainer.run(stream.from_step(0))
+    losses = [record["loss"] for record in trainer.tracker]
+    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+
+
+@pytest.mark.fault("R10")
+def test_the_same_seed_gives_the_same_weights_to_the_bit(stream):
+    def trained(seed):
+        trainer = make(tiny_policy(seed))
+        trainer.run(stream.from_step(0))
+        return trainer.save[-1][0]
+
+    assert same(trained(0), trained(0))
+    assert not same(trained(0), trained(1))
+
+
+@pytest.mark.fault("R4")
+@pytest.mark.parametrize("stop", [1, 5, 11])
+def test_going_on_is_as_if_it_had_never_stopped(stream, stop):
+    whole = make(save_every=stop)
+    whole.run(stream.from_step(0))
+    model, state, step = whole.save[0]
+    assert step == stop
+
+    policy = tiny_policy(seed=9)
+    policy.load_state_dict(model)
+    again = make(policy, save_every=stop)
+    again.restore(state, step)
+    again.run(stream.from_step(step))
+    for expected, actual in zip(whole.save[1:], again.save, strict=True):
+        assert same(expected[0], actual[0])
+        assert same(expected[1], actual[1])
+        assert expected[2] == actual[2]
+    for expected, actual in zip(whole.tracker[stop:], again.tracker, strict=True):
+        assert expected | {"samples_per_s": 0} == actual | {"samples_per_s": 0}
+
+
+@pytest.mark.fault("R7")
+@pytest.mark.parametrize("bad", ["nan", "inf"])
+def test_a_step_that_is_not_finite_is_skipped_and_counted(stream, bad):
+    policy = tiny_policy()
+    trainer = make(policy, FailingLoss(policy, bad_calls={2, 3, 7}, bad=bad), save_every=1)
+    states = [{name: tensor.clone() for name, tensor in policy.state_dict().items()}]
+    batches = stream.from_step(0)
+    for batch in islice(batches, 10):
+        trainer.train_step(batch)
+        states.append({name: tensor.clone() for name, tensor in policy.state_dict().items()})
+    changed = [not same(before, after) for before, after in pairwise(states)]
+    assert changed == [step not in {2, 3, 7} for step in range(10)]
+    assert trainer.skipped == 3
+    assert trainer.average.updates == 7
+    assert trainer.step == 10
+
+
+@pytest.mark.fault("R7")
+def test_what_may_be_broken_is_neither_judged_nor_saved(stream):
+    policy, seen = tiny_policy(), []
+    validate = lambda _: seen.append(trainer.step) or {}  # noqa: E731
+    trainer = make(policy, FailingLoss(policy, {2, 3, 7}), validate=validate, save_every=1, validate_every=1)
+    trainer.run(stream.from_step(0))
+    assert seen == [step for step in range(1, 13) if step - 1 not in {2, 3, 7}]
+    assert [step for *_, step in trainer.save] == seen
+    assert [record["skipped_steps"] for record in trainer.tracker if record["kind"] == "train"][-1] == 3
+    assert int(trainer.save[-1][1]["trainer.skipped"]) == 3
+
+
+@pytest.mark.fault("R7")
+def test_a_loss_that_stays_broken_ends_the_training(stream):
+    policy = tiny_policy()
+    trainer = make(policy, FailingLoss(policy, range(5, 10**6)), steps=100, save_every=5)
+    with pytest.raises(
+        TrainingFailedError, match=r"not finite for 20 steps, up to step 25: lower trainer\.learning_rate"
+    ):
+        trainer.run(stream.from_step(0))
+    assert trainer.skipped == MAX_SKIPPED_STEPS
+    assert [step for *_, step in trainer.save] == [5]
+
+
+@pytest.mark.fault("R7")
+def test_a_loss_that_is_broken_at_the_end_is_no_success(stream):
+    policy = tiny_policy()
+    trainer = make(policy, FailingLoss(policy, {11}), save_every=5)
+    with pytest.raises(TrainingFailedError, match="at the last step, 12"):
+        trainer.run(stream.from_step(0))
+    assert [step for *_, step in trainer.save] == [5, 10]
+
+
+def test_checks_see_the_averaged_weights_and_leave_the_present_ones(stream):
+    seen = []
+
+    def validate(policy):
+        assert not policy.training
+        seen.append({name: tensor.clone() for name, tensor in policy.state_dict().items()})
+        return {"loss": 1.0}
+
+    trainer = make(validate=validate, save_every=6)
+    trainer.run(stream.from_step(0))
+    model, state, _ = trainer.save[-1]
+    assert same(seen[-1], model)
+    present = {f"weights.{name}": parameter for name, parameter in trainer.policy.named_parameters()}
+    assert all(torch.equal(state[name], parameter) for name, parameter in present.items())
+    assert not torch.equal(seen[-1]["queries"], trainer.policy.queries)
+    assert trainer.policy.training
+
+
+def test_everything_happens_when_it_is_due(stream):
+    happened = []
+    trainer = make(
+        validate=lambda _: happened.append(("validate", trainer.step)) or {},
+        evaluate=lambda _: happened.append(("evaluate", trainer.step)) or {},
+        log_every=5,
+        validate_every=4,
+        evaluate_every=6,
+        save_every=5,
+    )
+    trainer.run(stream.from_step(0))
+    assert happened == [("validate", 4), ("evaluate", 6), ("validate", 8), ("validate", 12), ("evaluate", 12)]
+    assert [step for *_, step in trainer.save] == [5, 10, 12]
+    assert [r["step"] for r in trainer.tracker if r["kind"] == "train"] == [5, 10, 12]
+    assert [r["step"] for r in trainer.tracker if r["kind"] == "validation"] == [4, 8, 12]
+    assert [r["step"] for r in trainer.tracker if r["kind"] == "success"] == [6, 12]
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "says"),
+    [
+        ("steps", "abc", "trainer.steps must be a whole number, got 'abc'"),
+        ("steps", 1.5, "trainer.steps must be a whole number, got 1.5"),
+        ("batch_size", True, "trainer.batch_size must be a whole number"),
+        ("learning_rate", "fast", "trainer.learning_rate must be a number"),
+        ("learning_rate", -1.0, "trainer.learning_rate must be positive"),
+        ("steps", 0, "trainer.steps must be positive"),
+        ("ema_decay", 1.0, "trainer.ema_decay must lie in"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(entry, value, says):
+    with pytest.raises(InputError, match=says.replace(".", r"\.")):
+        TrainerConfig(**SETTINGS | {entry: value})
