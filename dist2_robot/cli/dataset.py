@@ -21,6 +21,7 @@ class TrainingData:
     folder: Where the data lie, and what their metadata say.
     table: All frames.
     spec: What an action is.
+    episodes: How many of its episodes are used.
     training: Windows to learn from.
     held_out: Windows of other episodes; empty if nothing is held out.
     """
@@ -28,6 +29,7 @@ class TrainingData:
     folder: DatasetFolder
     table: FrameTable
     spec: ActionSpec
+    episodes: int
     training: ChunkWindows
     held_out: ChunkWindows
 
@@ -44,7 +46,7 @@ class TrainingData:
         return {
             "root": str(self.folder.root),
             "fingerprint": self.table.fingerprint,
-            "episodes": self.table.episodes,
+            "episodes": self.episodes,
             "training_frames": len(self.training),
             "held_out_frames": len(self.held_out),
         }
@@ -70,6 +72,7 @@ def load_training_data(config: Mapping[str, Any], horizon: int, seed: int) -> Tr
         folder,
         table,
         recorded_spec(folder, table),
+        episodes,
         ChunkWindows(table, table.frames_of(training), horizon),
         ChunkWindows(table, table.frames_of(held_out), horizon),
     )

@@ -200,7 +200,7 @@ def _headline(
 ) -> str:
     parameters = sum(p.numel() for p in policy.parameters())
     return (
-        f"{data.table.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "
+        f"{data.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "
         f"{len(data.spec)} action dimensions (limits from {data.spec.source}), {policy.tokenizer.tokens_per_chunk} "
         f"tokens of {policy.tokenizer.vocab_size} a chunk; {parameters:,} parameters, {config.steps} steps; "
         f"environment: {environment or 'none'}"

@@ -183,8 +183,16 @@ def _plots(*drawn: tuple["Figure | None", str]) -> list[str]:
 
 
 def _subject(run: RunFiles) -> str | None:
-    parts = [run.results.get("environment"), run.results.get("task")]
-    return " / ".join(str(part) for part in parts if part) or None
+    parts = [_environment(run.results.get("environment")), run.results.get("task")]
+    return " / ".join(part for part in parts if part) or None
+
+
+def _environment(entry: Any) -> str | None:
+    """Show ``{"id", "kwargs"}`` as it would be called."""
+    if not isinstance(entry, Mapping):
+        return str(entry) if entry else None
+    arguments = ", ".join(f"{name}={value}" for name, value in (entry.get("kwargs") or {}).items())
+    return f"{entry.get('id')}({arguments})"
 
 
 def _duration(seconds: float | None) -> str | None:

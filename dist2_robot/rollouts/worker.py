@@ -16,6 +16,7 @@ from dist2_robot.rollouts.episode import jerk
 from dist2_robot.rollouts.process import leave_interrupts_to_parent
 
 FILM_HZ = 16  # about what a video needs; every picture costs as much as ten steps of simulation
+FILM_AFTER_SUCCESS_S = 1.0  # what comes later is a robot that stands still
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Slot:
         rate_hz = env.metadata["render_fps"]
         self._film_every = max(1, round(rate_hz / FILM_HZ))
         self._frames_hz = rate_hz / self._film_every
+        self._film_after_success = round(FILM_AFTER_SUCCESS_S * rate_hz)
 
     def obey(self, command: Reset | Execute) -> Report:
         """Do what is told and report."""
@@ -129,7 +131,9 @@ class Slot:
         return self._report(observation, is_over, error)
 
     def _film(self) -> None:
-        if self._command.film and len(self._executed) % self._film_every == 0:
+        step = len(self._executed)
+        is_shown = self._success_step is None or step <= self._success_step + self._film_after_success
+        if self._command.film and is_shown and step % self._film_every == 0:
             self._frames.append(self._env.render())
 
     def _report(self, observation: Any, is_over: bool, error: str) -> Report:

@@ -186,7 +186,7 @@ class TestOfMetaWorld:
     ("name", "arguments"),
     [
         ("dist2-train", ["dataset.root=no/such/folder"]),
-        ("dist2-eval", ["chekpoint=x"]),
+        ("dist2-compare", ["rnus=[x]"]),
         ("dist2-collect", ["env=metaworld"]),
     ],
 )

@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import synthetic_runs
+
+from tests.evaluation import synthetic_runs
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic_runs import make_episodes
 
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.compare import compare_runs, format_table
 from dist2_robot.evaluation.intervals import wilson_interval
 from dist2_robot.evaluation.paired import compare_paired, compare_results
 from dist2_robot.evaluation.summary import summarise
+from tests.evaluation.synthetic_runs import make_episodes
 
 Z_95 = 1.959963984540054
 # P(U + 0.1 Z < 0.7) - P(U < 0.55): the normal is symmetric and the ends of U are far away.

@@ -6,13 +6,13 @@ from html.parser import HTMLParser
 import imageio.v3 as imageio
 import numpy as np
 import pytest
-from synthetic_runs import make_frames
 
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.filmstrip import write_filmstrip
 from dist2_robot.evaluation.picture import write_picture
 from dist2_robot.evaluation.report import write_report
 from dist2_robot.evaluation.run_files import load_run
+from tests.evaluation.synthetic_runs import make_frames
 
 HOSTILE = """</title><script>alert(1)</script><img src=http://evil.example/x onerror='x()'>"$\\frac{$--&amp;"""
 

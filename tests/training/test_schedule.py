@@ -37,7 +37,7 @@ def test_the_average_of_the_weights_is_its_closed_form():
     assert average.updates == 12
     assert decay == 0.5  # the limit was reached
     assert float(average.state(layer)["weight"]) == pytest.approx(expected, rel=1e-12)
-    assert float(layer.weight) == 7.0
+    assert layer.weight.item() == 7.0
 
 
 def test_no_decay_is_the_present_weights():

@@ -1,0 +1,127 @@
+"""How fast action chunks are read: our windows, LeRobot's dataset item by item, and LeRobot's behind a DataLoader.
+
+    python scripts/bench/data.py --root data/push
+
+The same frames in the same order, in turn and several times, in one process and one thread. First all values are
+compared, which must be equal to the bit. Without --root, 20 episodes of random numbers are recorded.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy as np
+import torch
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from dist2_robot.actions.spec import ActionDimension, ActionSpec
+from dist2_robot.data.batches import BatchStream
+from dist2_robot.data.episode import Episode
+from dist2_robot.data.folder import open_folder
+from dist2_robot.data.table import read_table
+from dist2_robot.data.windows import ChunkWindows
+from dist2_robot.data.writer import write_dataset
+from dist2_robot.types import ACTION
+
+
+def record(root: Path, episodes: int = 20, frames: int = 100) -> None:
+    """Write random states (8 + 12 numbers) and actions (7) as a dataset."""
+    rng = np.random.default_rng(0)
+    sizes = {"observation.state": 8, "observation.environment_state": 12, ACTION: 7}
+    spec = ActionSpec(
+        tuple(ActionDimension(f"joint_{i}", "joint", "rad", -4.0, 4.0) for i in range(7)), "absolute", 30.0, "robot"
+    )
+    names = {name: [f"x{i}" for i in range(size)] for name, size in sizes.items() if name != ACTION}
+    written = [
+        Episode({n: rng.standard_normal((frames, s), np.float32) for n, s in sizes.items()}, "Measure.", seed)
+        for seed in range(episodes)
+    ]
+    write_dataset(root, written, spec, observation_names=names, robot_type="none", recording={})
+
+
+def count_differences(windows: ChunkWindows, dataset: LeRobotDataset, frames: Tensor) -> int:
+    """Return how many of the numbers at some frames are not the same, actions, padding and observations."""
+    batch = windows.gather(frames)
+    ours = {**batch.observation.features, ACTION: batch.actions, "action_is_pad": batch.is_padding}
+    different = 0
+    for row, frame in enumerate(frames.tolist()):
+        item = dataset[frame]
+        different += sum(int((values[row] != item[name].view_as(values[row])).sum()) for name, values in ours.items())
+    return different
+
+
+def items_per_s(read: Callable[[], int]) -> float:
+    """Return items per second of a function that reads some and says how many."""
+    started = time.perf_counter()
+    items = read()
+    return items / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Compare, measure in turn, print a table and the ratio of the medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, help="a LeRobot dataset without images")
+    parser.add_argument("--horizon", type=int, default=16, help="steps of a chunk")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument(
+        "--items", type=int, default=512, help="that LeRobot reads in a repeat; we read 100 times as many"
+    )
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = arguments.root or Path(folder) / "random"
+        if arguments.root is None:
+            record(root)
+        compare(root, arguments.horizon, arguments.batch_size, arguments.items, arguments.repeats)
+
+
+def compare(root: Path, horizon: int, batch_size: int, items: int, repeats: int) -> None:
+    """Print what `main` promises for one dataset."""
+    torch.set_num_threads(1)
+    opened = open_folder(root)
+    table = read_table(opened)
+    n_frames = len(table.features[ACTION])
+    windows = ChunkWindows(table, torch.arange(n_frames), horizon)
+    offsets = [step / opened.rate_hz for step in range(horizon)]
+    dataset = LeRobotDataset(f"local/{root.name}", root=root, delta_timestamps={ACTION: offsets})
+    order = torch.randint(n_frames, (items,), generator=torch.Generator().manual_seed(0))
+    different = count_differences(windows, dataset, order)
+    print(f"{n_frames} frames, chunks of {horizon}: {different} numbers of {items} items differ")
+    if different:
+        raise SystemExit("the windows are not the same, so their speeds are not compared")
+
+    def ours() -> int:
+        batches = BatchStream(windows, batch_size, seed=0).from_step(0)
+        return sum(len(next(batches).actions) for _ in range(100 * items // batch_size))
+
+    def theirs() -> int:
+        return len([dataset[frame] for frame in order.tolist()])
+
+    def their_loader() -> int:
+        return sum(len(batch[ACTION]) for batch in DataLoader(dataset, batch_size, sampler=order.tolist()))
+
+    readers = {"ours, batches": ours, "LeRobotDataset[i]": theirs, "its DataLoader": their_loader}
+    rates: dict[str, list[float]] = {name: [] for name in readers}
+    print(f"{'items/s':>8} " + " ".join(f"{name:>18}" for name in readers))
+    for repeat in range(repeats):
+        for name, read in readers.items():
+            rates[name].append(items_per_s(read))
+        print(f"{repeat:>8} " + " ".join(f"{rates[name][-1]:>18,.0f}" for name in readers))
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    print(f"{'median':>8} " + " ".join(f"{value:>18,.0f}" for value in medians.values()))
+    ratio = medians["ours, batches"] / medians["LeRobotDataset[i]"]
+    print(
+        f"ratio: {ratio:.0f} items/s of our batches over LeRobotDataset.__getitem__ (chunks of {horizon}, one thread)"
+    )
+
+
+if __name__ == "__main__":
+    main()

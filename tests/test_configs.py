@@ -1,0 +1,114 @@
+"""Every YAML file composes, builds what it says, and trains a step."""
+
+from itertools import product
+from pathlib import Path
+
+import hydra
+import pytest
+import torch
+import yaml
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from dist2_robot.checkpoints.registry import build_loss
+from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.cli.dataset import load_training_data
+from dist2_robot.cli.defaults import check_kinds, defaults
+from dist2_robot.cli.environments import choose_environment
+from dist2_robot.cli.train import _new_policy, _new_tracker
+from dist2_robot.data.batches import BatchStream
+from dist2_robot.rollouts.environment import EnvironmentSpec, make_environment
+from dist2_robot.training.config import TrainerConfig
+from dist2_robot.training.trainer import Trainer
+from tests.data.recordings import reach  # noqa: F401
+
+COMMANDS = {
+    "train": [],
+    "collect": ["dataset.root=new"],
+    "eval": ["checkpoint=run"],
+    "compare": ["runs=[run]"],
+    "report": ["runs=[run]"],
+}
+BUILT = ("tokenizer", "head", "loss", "distance")  # in every combination
+GROUPS = {
+    folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
+    for folder in config_dir().iterdir()
+    if folder.is_dir()
+}
+
+
+def compose(name, *overrides):
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        config = hydra.compose(name, [*COMMANDS[name], *overrides])
+
+    return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+
+
+def test_this_file_knows_all_commands_and_groups():
+    assert {path.stem for path in config_dir().glob("*.yaml")} == set(COMMANDS)
+    assert set(GROUPS) == {*BUILT, "env", "policy", "trainer", "tracker", "hydra"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_composes_with_every_choice(name):
+    groups = [
+        next(iter(entry)) for entry in yaml.safe_load((config_dir() / f"{name}.yaml").read_text())["defaults"][:-1]
+    ]
+    for group in set(groups) - {"hydra"}:
+        for option in GROUPS[group]:
+            overrides = [f"{group}={option}", *(["task=push-v3"] if "env" in groups else [])]
+            config = compose(name, *overrides)
+            assert set(groups) - {"hydra"} <= set(config)
+            check_kinds(config, defaults(name, overrides))
+
+
+@pytest.mark.parametrize(("tokenizer", "head", "loss", "distance"), product(*(GROUPS[group] for group in BUILT)))
+def test_every_combination_trains_a_step(reach, tokenizer, head, loss, distance):  # noqa: F811
+    chosen = dict(zip(BUILT, (tokenizer, head, loss, distance), strict=True))
+    config = compose("train", f"dataset.root={reach}", *(f"{group}={option}" for group, option in chosen.items()))
+    assert train_a_step(config) > 0
+
+
+@pytest.mark.parametrize(("policy", "trainer"), product(GROUPS["policy"], GROUPS["trainer"]))
+def test_every_policy_and_trainer_trains_a_step(reach, policy, trainer):  # noqa: F811
+    assert train_a_step(compose("train", f"dataset.root={reach}", f"policy={policy}", f"trainer={trainer}")) > 0
+
+
+def train_a_step(config) -> float:
+    """Build all that a training needs, take one step, and return how far a weight moved."""
+    torch.manual_seed(0)
+    data = load_training_data(config["dataset"], config["policy"]["horizon"], config["seed"])
+    policy = _new_policy(config, data)
+    loss = build_loss(policy.tokenizer, config["loss"])
+    settings = TrainerConfig(**config["trainer"])
+    trainer = Trainer(policy, loss, settings, tracker=None, validate=None, evaluate=None, save=lambda *_: None)
+    before = policy.queries.detach().clone()
+    parts = trainer.train_step(next(BatchStream(data.training, 8, seed=0).from_step(0)))
+    assert torch.isfinite(torch.as_tensor(parts["loss"]))
+    assert trainer.skipped == 0
+    return float((policy.queries - before).detach().abs().max())
+
+
+@pytest.mark.parametrize("option", GROUPS["env"])
+def test_every_environment_is_chosen_and_built(option):
+    recorded = {"id": "some/Env-v0", "kwargs": {"size": 3}}
+    spec = choose_environment(compose("train", f"env={option}", "task=reach-v3")["env"], recorded)
+    if option == "none":
+        assert spec is None
+    elif option == "recorded":
+        assert spec == EnvironmentSpec("some/Env-v0", {"size": 3})
+    else:
+        pytest.importorskip("metaworld")
+        env = make_environment(spec)
+        env.reset(seed=0)
+        env.close()
+
+
+@pytest.mark.parametrize("option", GROUPS["tracker"])
+def test_every_tracker_takes_a_record(option, tmp_path: Path):
+    config = compose("train", f"tracker={option}")
+    tracker = _new_tracker({**config, "name": "test"}, tmp_path, 0)
+    tracker.log({"kind": "train", "step": 1, "loss": 0.5})
+    tracker.close()
+    assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 1
