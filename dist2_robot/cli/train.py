@@ -67,11 +67,10 @@ def train(config: dict[str, Any]) -> int:
     loss = build_loss(policy.tokenizer, config["loss"]).to(device)
 
     success_check = _success_check(config["evaluation"], environment) if trainer_config.evaluate_every else None
-
     config = {**config, "name": config["name"] or output.name}
     checkpoint = prepare(output, config, resume=config["resume"], overwrite=config["overwrite"])
-    start = int(checkpoint.name.removeprefix("step_")) if checkpoint else 0
-    tracker = _new_tracker(config, output, start)
+    resumed = _load_checkpoint(checkpoint, policy, data) if checkpoint else None
+    tracker = _new_tracker(config, output, resumed[1] if resumed else 0)
     save = _Saver(output, data, environment, policy)
     trainer = Trainer(
         policy,
@@ -82,12 +81,8 @@ def train(config: dict[str, Any]) -> int:
         evaluate=success_check,
         save=save,
     )
-    if checkpoint:
-        loaded, manifest = load_policy(checkpoint, str(device))
-        if manifest.dataset["fingerprint"] != data.table.fingerprint:
-            raise InputError(f"cannot resume '{output}': '{data.folder.root}' has changed, give another output=")
-        policy.load_state_dict(loaded.state_dict())
-        trainer.restore(read_tensors(checkpoint, manifest, STATE_FILE), manifest.step)
+    if resumed:
+        trainer.restore(*resumed)
 
     print(_headline(data, policy, environment, trainer_config))
     clock = time.monotonic()
@@ -117,6 +112,15 @@ def _new_policy(config: Mapping[str, Any], data: TrainingData) -> TokenPolicy:
     )
     policy.normalizer.fit({k: x[data.training.frames] for k, x in data.table.features.items()})
     return policy
+
+
+def _load_checkpoint(checkpoint: Path, policy: TokenPolicy, data: TrainingData) -> tuple[dict[str, Tensor], int]:
+    """Give the policy the averaged weights of a checkpoint; return the state of the training and its step."""
+    loaded, manifest = load_policy(checkpoint)
+    if manifest.dataset["fingerprint"] != data.table.fingerprint:
+        raise InputError(f"cannot resume from '{checkpoint}': '{data.folder.root}' has changed, give another output=")
+    policy.load_state_dict(loaded.state_dict())
+    return read_tensors(checkpoint, manifest, STATE_FILE), manifest.step
 
 
 def _new_tracker(config: Mapping[str, Any], output: Path, resume_step: int) -> Tracker:
