@@ -60,7 +60,7 @@ def train_and_evaluate(task: str, variant: str, folder: Path, arguments: argpars
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", default=["push-v3"], help="Meta-World tasks")
-    parser.add_argument("--demonstrations", type=int, default=10)
+    parser.add_argument("--demonstrations", type=int, default=25)
     parser.add_argument("--steps", type=int, default=1500, help="training steps")
     parser.add_argument("--episodes", type=int, default=50, help="episodes of each evaluation")
     parser.add_argument("--seed", type=int, default=0, help="of demonstrations and training")

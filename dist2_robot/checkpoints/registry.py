@@ -17,9 +17,10 @@ from dist2_robot.models.free_head import FreeHead
 from dist2_robot.models.mixture_head import MixtureHead
 from dist2_robot.policies.decoding import RULES
 from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.tokenizers.uniform import UniformTokenizer
 
-TOKENIZERS: dict[str, Callable[..., UniformTokenizer]] = {"uniform": UniformTokenizer}
+TOKENIZERS: dict[str, Callable[..., Tokenizer]] = {"uniform": UniformTokenizer}
 DISTANCES = {"squared": SquaredDistance, "absolute": AbsoluteDistance}
 HEADS = {"free": FreeHead, "mixture": MixtureHead}
 POLICIES = {"token": TokenPolicy}
@@ -34,7 +35,7 @@ def look_up(table: Mapping[str, Any], name: str, what: str) -> Any:
     return table[name]
 
 
-def build_tokenizer(spec: ActionSpec, config: Mapping[str, Any]) -> UniformTokenizer:
+def build_tokenizer(spec: ActionSpec, config: Mapping[str, Any]) -> Tokenizer:
     """Build a tokenizer from its `config()`."""
     cls, arguments = _choose(TOKENIZERS, config, "tokenizer")
     return _call(f"tokenizer '{config['name']}'", cls, spec, **arguments)
@@ -55,7 +56,7 @@ def build_policy(spec: ActionSpec, config: Mapping[str, Any]) -> TokenPolicy:
     return _call(f"policy '{config['name']}'", cls, spec, tokenizer, head, **arguments)
 
 
-def build_loss(tokenizer: UniformTokenizer, config: Mapping[str, Any]) -> nn.Module:
+def build_loss(tokenizer: Tokenizer, config: Mapping[str, Any]) -> nn.Module:
     """Build a loss: ``{"name": ...}`` and its arguments; a ``sum`` has named ``terms``, each with a ``weight``."""
     cls, arguments = _choose(LOSSES, config, "loss")
     what = f"loss '{config['name']}'"

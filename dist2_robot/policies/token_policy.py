@@ -3,7 +3,6 @@
 B batch, F observed features, Q queries, L tokens of a chunk of T steps, D width, V vocabulary.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ from dist2_robot.models.head import Head
 from dist2_robot.models.state_encoder import StateEncoder
 from dist2_robot.models.transformer import Transformer
 from dist2_robot.policies.decoding import RULES, decode_values
-from dist2_robot.tokenizers.uniform import UniformTokenizer
+from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.types import ActionChunk, Observation
 
 
@@ -37,12 +36,12 @@ class TokenPolicy(nn.Module):
 
     _values: Tensor
     _periods: Tensor
-    _is_gripper: Tensor
+    _never_averaged: Tensor
 
     def __init__(
         self,
         spec: ActionSpec,
-        tokenizer: UniformTokenizer,
+        tokenizer: Tokenizer,
         head: Head,
         observation_sizes: Mapping[str, int],
         *,
@@ -70,11 +69,9 @@ class TokenPolicy(nn.Module):
         )
         self.transformer = Transformer(width, depth, attention_heads)
         self.head = head
-        periods = [d.high - d.low if d.wraps else math.inf for d in spec.dimensions]
         self.register_buffer("_values", tokenizer.values(), persistent=False)  # (L, V)
-        self.register_buffer("_periods", torch.tensor(periods * tokenizer.horizon), persistent=False)  # (L,)
-        grippers = [d.kind == "gripper" for d in spec.dimensions]
-        self.register_buffer("_is_gripper", torch.tensor(grippers * tokenizer.horizon), persistent=False)  # (L,)
+        self.register_buffer("_periods", tokenizer.periods(), persistent=False)  # (L,)
+        self.register_buffer("_never_averaged", tokenizer.never_averaged(), persistent=False)  # (L,)
 
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
@@ -122,7 +119,7 @@ class TokenPolicy(nn.Module):
     def decode(self, logits: Tensor, decoding: str | None = None) -> ActionChunk:
         """Turn logits (B, L, V) into actions. Raises ValueError where a logit is not finite."""
         values, entropy = decode_values(
-            logits, self._values, self._periods, self._is_gripper, decoding or self.decoding
+            logits, self._values, self._periods, self._never_averaged, decoding or self.decoding
         )
         actions = self.tokenizer.to_actions(values)
         return ActionChunk(actions, self.tokenizer.encode(actions), entropy)

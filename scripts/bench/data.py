@@ -53,7 +53,7 @@ def count_differences(windows: ChunkWindows, dataset: LeRobotDataset, frames: Te
     ours = {**batch.observation.features, ACTION: batch.actions, "action_is_pad": batch.is_padding}
     different = 0
     for row, frame in enumerate(frames.tolist()):
-        item = dataset[frame]
+        item: dict[str, Tensor] = dataset[frame]  # type: ignore[call-overload, assignment]
         different += sum(int((values[row] != item[name].view_as(values[row])).sum()) for name, values in ours.items())
     return different
 

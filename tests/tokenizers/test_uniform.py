@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.distances.absolute import AbsoluteDistance
 from dist2_robot.distances.squared import SquaredDistance
-from dist2_robot.tokenizers.protocol import Tokenizer
+from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.tokenizers.uniform import UniformTokenizer
 
 GRIPPER = ActionDimension("claw", "gripper", "m", 0.0, 0.08)

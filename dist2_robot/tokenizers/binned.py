@@ -1,0 +1,97 @@
+"""Bins between edges, one token per step and dimension: what all binned tokenizers share.
+
+B batch, T steps, A dimensions, V bins, L = T * A. Position ``t * A + a`` is dimension a at step t.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.distances.protocol import Distance
+from dist2_robot.distances.table import DistanceTable
+from dist2_robot.tokenizers.tokenizer import Tokenizer
+
+
+class BinnedTokenizer(Tokenizer):
+    """V bins of each dimension, each standing for its centre; a subclass says where the edges are.
+
+    A bin holds its lower edge. What is out of range goes to the near edge, or round the circle where the dimension
+    wraps. A round trip errs by half the width of a bin at most.
+    """
+
+    edges: Tensor
+
+    def __init__(self, spec: ActionSpec, horizon: int, edges: Tensor) -> None:
+        """Args: spec: Limits and tolerances. horizon: T. edges: (A, V + 1), increasing, from low to high."""
+        super().__init__(spec, horizon, vocab_size=edges.shape[-1] - 1, tokens_per_chunk=horizon * len(spec))
+        # float64: half a bin of error must not be lost in rounding where the range is far from zero.
+        self.register_buffer("edges", torch.empty_like(edges, dtype=torch.float64))
+        self.set_edges(edges)
+
+    def set_edges(self, edges: Tensor) -> None:
+        """Move the edges (A, V + 1). Raises ValueError, naming the dimension, where bins cannot be told apart."""
+        for dimension, row in zip(self.spec.dimensions, edges.double(), strict=True):
+            centres = ((row[1:] + row[:-1]) / 2).float()
+            if not (centres.diff() > 0).all() or not (row.diff() > 0).all():
+                bad = int(torch.argmin(row.diff()))
+                raise ValueError(
+                    f"action dimension '{dimension.name}': {self.vocab_size} bins in [{dimension.low}, "
+                    f"{dimension.high}] cannot be told apart in 32 bits (edges {row[bad]:.9g} and {row[bad + 1]:.9g}): "
+                    "use fewer bins or a wider range"
+                )
+        self.edges.copy_(edges)
+
+    def _encode(self, actions: Tensor) -> Tensor:
+        values = actions.double()
+        for i, dimension in enumerate(self.spec.dimensions):
+            if dimension.wraps:
+                low, period = self.edges[i, 0], self.edges[i, -1] - self.edges[i, 0]
+                values[..., i] = low + torch.remainder(values[..., i] - low, period)
+        inner = self.edges[:, 1:-1].contiguous()  # (A, V - 1): below the first is bin 0, above the last bin V - 1
+        columns = values.movedim(-1, 0).flatten(1).contiguous()  # (A, B * T)
+        tokens = torch.searchsorted(inner, columns, right=True)
+        return tokens.unflatten(1, values.shape[:-1]).movedim(0, -1).flatten(-2)
+
+    def _decode(self, tokens: Tensor) -> Tensor:
+        tokens = tokens.unflatten(-1, (self.horizon, len(self.spec)))  # (B, T, A)
+        columns = tokens.movedim(-1, 0).flatten(1)  # (A, B * T)
+        values = self.centres().gather(1, columns)
+        return values.unflatten(1, tokens.shape[:-1]).movedim(0, -1).float()
+
+    def centres(self) -> Tensor:
+        """Return the middle of each bin, (A, V), float64."""
+        return (self.edges[:, 1:] + self.edges[:, :-1]) / 2
+
+    def values(self) -> Tensor:
+        return self.centres().repeat(self.horizon, 1).float()
+
+    def to_values(self, actions: Tensor) -> Tensor:
+        return actions.flatten(-2)
+
+    def to_actions(self, values: Tensor) -> Tensor:
+        return values.unflatten(-1, (self.horizon, len(self.spec)))
+
+    def padding_mask(self, is_padding: Tensor) -> Tensor:
+        return is_padding.repeat_interleave(len(self.spec), dim=-1)
+
+    def periods(self) -> Tensor:
+        periods = [d.high - d.low if d.wraps else math.inf for d in self.spec.dimensions]
+        return torch.tensor(periods * self.horizon)
+
+    def never_averaged(self) -> Tensor:
+        return torch.tensor([d.kind == "gripper" for d in self.spec.dimensions] * self.horizon)
+
+    def distances(self, distance: Distance) -> DistanceTable:
+        """Return one table per dimension, in units of its tolerance or of its bins, whichever the distance wants."""
+        tables = []
+        for dimension, centres in zip(self.spec.dimensions, self.centres(), strict=True):
+            if distance.unit == "tolerance":
+                scaled, period = centres / dimension.tolerance, (dimension.high - dimension.low) / dimension.tolerance
+            else:
+                scaled, period = torch.arange(self.vocab_size).to(centres), float(self.vocab_size)
+            tables.append(distance(scaled[:, None], scaled[None, :], period if dimension.wraps else None))
+        table = torch.stack(tables)
+        table = (table + table.mT) / 2  # wrapped differences are symmetric up to rounding only
+        return DistanceTable(table.float(), torch.arange(len(self.spec)).repeat(self.horizon))

@@ -1,0 +1,105 @@
+"""The contract of an action tokenizer. B batch, T steps, A action dimensions, L tokens of a chunk, V vocabulary."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.distances.protocol import Distance
+from dist2_robot.distances.table import DistanceTable
+
+
+class Tokenizer(nn.Module, ABC):
+    """Cuts a chunk of actions into a fixed number of tokens, and knows what each token means.
+
+    What was fitted lives in buffers, so it is part of the checkpoint and moves with the policy.
+
+    Attributes:
+        spec: What an action is.
+        horizon: Steps of a chunk, T.
+        vocab_size: V.
+        tokens_per_chunk: L.
+        is_ordered: Whether each token stands for one number, so that tokens can be averaged: `values`, `to_values`
+            and `to_actions` are there for ordered tokenizers only.
+    """
+
+    is_ordered = True
+
+    def __init__(self, spec: ActionSpec, horizon: int, vocab_size: int, tokens_per_chunk: int) -> None:
+        super().__init__()
+        if horizon < 1:
+            raise ValueError(f"a chunk needs at least 1 step, got {horizon}")
+        if vocab_size < 2:
+            raise ValueError(f"a tokenizer needs at least 2 bins, got {vocab_size}")
+        self.spec = spec
+        self.horizon = horizon
+        self.vocab_size = vocab_size
+        self.tokens_per_chunk = tokens_per_chunk
+
+    def fit(self, actions: Tensor) -> None:
+        """Learn from chunks (N, T, A) of recorded actions; by default there is nothing to learn."""
+
+    def encode(self, actions: Tensor) -> Tensor:
+        """Return the tokens (B, L) of action chunks (B, T, A) in the units of the spec.
+
+        Raises ValueError where the shape is another or an action is not finite.
+        """
+        if actions.shape[-2:] != (self.horizon, len(self.spec)):
+            raise ValueError(f"actions must be (B, {self.horizon}, {len(self.spec)}), got {tuple(actions.shape)}")
+        if not torch.isfinite(actions).all():
+            raise ValueError("cannot encode actions that are not finite")
+        return self._encode(actions)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Return the action chunks (B, T, A) that tokens (B, L) stand for.
+
+        Raises ValueError where the length is another or there is no such token.
+        """
+        if tokens.shape[-1] != self.tokens_per_chunk:
+            raise ValueError(f"a chunk has {self.tokens_per_chunk} tokens, got {tokens.shape[-1]}")
+        if tokens.is_floating_point():
+            raise ValueError(f"tokens are whole numbers, got {tokens.dtype}")
+        if ((tokens < 0) | (tokens >= self.vocab_size)).any():
+            raise ValueError(f"tokens must lie in [0, {self.vocab_size}), got {tokens.min()} to {tokens.max()}")
+        return self._decode(tokens)
+
+    @abstractmethod
+    def distances(self, distance: Distance) -> DistanceTable:
+        """Return how far apart the tokens of each position are."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Return plain values from which the registry builds this tokenizer anew."""
+
+    @abstractmethod
+    def padding_mask(self, is_padding: Tensor) -> Tensor:
+        """Return the tokens (B, L) that count for nothing, given the steps (B, T) that do."""
+
+    def values(self) -> Tensor:
+        """Return what each token means at each position, (L, V), in the units of the action spec."""
+        raise NotImplementedError(f"the tokens of {type(self).__name__} are no single numbers")
+
+    def to_values(self, actions: Tensor) -> Tensor:
+        """Return the number that each token position stands for, (B, L), before it is cut; `to_actions` undoes it."""
+        raise NotImplementedError(f"the tokens of {type(self).__name__} are no single numbers")
+
+    def to_actions(self, values: Tensor) -> Tensor:
+        """Return action chunks (B, T, A) from one number per token position (B, L), e.g. an expected value."""
+        raise NotImplementedError(f"the tokens of {type(self).__name__} are no single numbers")
+
+    def periods(self) -> Tensor:
+        """Return after what length the values of a position repeat, (L,); infinity where they do not."""
+        return torch.full((self.tokens_per_chunk,), math.inf)
+
+    def never_averaged(self) -> Tensor:
+        """Return the positions (L,) whose values must not be averaged, as of a gripper that is open or shut."""
+        return torch.zeros(self.tokens_per_chunk, dtype=torch.bool)
+
+    @abstractmethod
+    def _encode(self, actions: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _decode(self, tokens: Tensor) -> Tensor: ...
