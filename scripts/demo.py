@@ -25,8 +25,8 @@ VARIANTS = {
     "one_hot_free_logits": ["loss=cross_entropy", "head=free"],
 }
 LABELS = {
-    "default": "DIST2 + energy, mixture head (default)",
-    "one_hot_same_head": "one-hot, mixture head",
+    "default": "DIST2 + energy (default)",
+    "one_hot_same_head": "one-hot, same head",
     "one_hot_free_logits": "one-hot, free logits",
 }
 
