@@ -17,10 +17,16 @@ from dist2_robot.models.free_head import FreeHead
 from dist2_robot.models.mixture_head import MixtureHead
 from dist2_robot.policies.decoding import RULES
 from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.tokenizers.mu_law import MuLawTokenizer
+from dist2_robot.tokenizers.quantile import QuantileTokenizer
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.tokenizers.uniform import UniformTokenizer
 
-TOKENIZERS: dict[str, Callable[..., Tokenizer]] = {"uniform": UniformTokenizer}
+TOKENIZERS: dict[str, Callable[..., Tokenizer]] = {
+    "uniform": UniformTokenizer,
+    "quantile": QuantileTokenizer,
+    "mu_law": MuLawTokenizer,
+}
 DISTANCES = {"squared": SquaredDistance, "absolute": AbsoluteDistance}
 HEADS = {"free": FreeHead, "mixture": MixtureHead}
 POLICIES = {"token": TokenPolicy}
@@ -47,11 +53,21 @@ def build_head(width: int, values: Tensor, config: Mapping[str, Any]) -> nn.Modu
     return _call(f"head '{config['name']}'", cls, width, values, **arguments)
 
 
-def build_policy(spec: ActionSpec, config: Mapping[str, Any]) -> TokenPolicy:
-    """Build a policy with fresh weights from its `config()`."""
+def build_policy(
+    spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[str, Tensor] | None = None
+) -> TokenPolicy:
+    """Build a policy with fresh weights from its `config()`.
+
+    Args:
+        spec: What an action is.
+        config: Names and arguments.
+        fitted: The state of a fitted tokenizer: what its tokens mean must be known before a head is built on them.
+    """
     cls, arguments = _choose(POLICIES, config, "policy")
     look_up(RULES, str(arguments.get("decoding")), "decoding rule")
     tokenizer = build_tokenizer(spec, arguments.pop("tokenizer", None))
+    if fitted is not None:
+        tokenizer.load_state_dict(fitted)
     head = build_head(arguments.get("width", 0), tokenizer.values(), arguments.pop("head", None))
     return _call(f"policy '{config['name']}'", cls, spec, tokenizer, head, **arguments)
 

@@ -77,8 +77,8 @@ def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[TokenPolic
     """Load a policy, ready to act, from a checkpoint folder or a run folder (its best checkpoint, else its last)."""
     folder = find_checkpoint(Path(checkpoint))
     manifest = read_manifest(folder)
-    policy = _build(folder, manifest)
     tensors = read_tensors(folder, manifest, MODEL_FILE)
+    policy = _build(folder, manifest, tensors)
     expected = policy.state_dict()
     odd = sorted(set(tensors) ^ set(expected)) or [
         name
@@ -114,10 +114,12 @@ def numbered_checkpoints(run: Path) -> list[Path]:
     return sorted(path for path in (run / "checkpoints").glob("step_*") if (path / MANIFEST_FILE).exists())
 
 
-def _build(folder: Path, manifest: Manifest) -> TokenPolicy:
+def _build(folder: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> TokenPolicy:
+    prefix = "tokenizer."
+    fitted = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     try:
-        return build_policy(ActionSpec.from_dict(manifest.action_spec), manifest.policy)
-    except (InputError, TypeError, AttributeError) as error:
+        return build_policy(ActionSpec.from_dict(manifest.action_spec), manifest.policy, fitted)
+    except (InputError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(f"'{folder / MANIFEST_FILE}' tells of no policy that can be built: {error}") from error
 
 

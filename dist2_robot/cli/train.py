@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dist2_robot.checkpoints.golden import golden_pairs
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
-from dist2_robot.checkpoints.registry import build_loss, build_policy
+from dist2_robot.checkpoints.registry import build_loss, build_policy, build_tokenizer
 from dist2_robot.checkpoints.store import load_policy, numbered_checkpoints, read_tensors, save_checkpoint
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.dataset import TrainingData, load_training_data
@@ -100,15 +100,20 @@ def train(config: dict[str, Any]) -> int:
 def _new_policy(config: Mapping[str, Any], data: TrainingData) -> TokenPolicy:
     """Build the policy of a config and fit it to the training frames."""
     policy_config = {k: v for k, v in config["policy"].items() if k != "horizon"}
+    tokenizer_config = {**config["tokenizer"], "horizon": config["policy"]["horizon"]}
+    tokenizer = build_tokenizer(data.spec, tokenizer_config)
+    chunks = data.training.gather(torch.arange(len(data.training)))
+    tokenizer.fit(chunks.actions[~chunks.is_padding.any(dim=1)])
     policy = build_policy(
         data.spec,
         {
             **policy_config,
-            "tokenizer": {**config["tokenizer"], "horizon": config["policy"]["horizon"]},
+            "tokenizer": tokenizer_config,
             "head": config["head"],
             "observation_sizes": data.observation_sizes,
             "decoding": config["decoding"],
         },
+        tokenizer.state_dict(),
     )
     policy.normalizer.fit({k: x[data.training.frames] for k, x in data.table.features.items()})
     return policy
@@ -154,7 +159,7 @@ class _Saver:
         self.provenance = provenance()
 
     def __call__(self, model: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
-        averaged = build_policy(self.policy.spec, self.policy.config())
+        averaged = build_policy(self.policy.spec, self.policy.config(), self.policy.tokenizer.state_dict())
         averaged.load_state_dict(model)
         windows = self.data.held_out if len(self.data.held_out) else self.data.training
         seen = windows.gather(torch.linspace(0, len(windows) - 1, 4).long()).observation

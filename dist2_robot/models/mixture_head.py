@@ -1,10 +1,10 @@
 """Logits built from the token values, so that neighbouring tokens share what is learned.
 
 The logits of a position are the log density of a mixture of K logistic distributions at the values of its tokens,
-``logit(v) = log sum_k w_k f((v - m_k) / s_k) / s_k`` with ``f(z) = sech^2(z / 2) / 4``; the softmax over tokens
-normalises it. It is the mixture of PixelCNN++ (Salimans 2017, section 2.1) taken at the bin centres in place of the
-differences of its cumulative distribution: cheaper, the same for small bins, and what lies beyond the limits
-goes to the edge bins by the normalisation.
+weighted with the widths of their bins: ``logit(v) = log width(v) + log sum_k w_k f((v - m_k) / s_k) / s_k`` with
+``f(z) = sech^2(z / 2) / 4``; the softmax over tokens normalises it. It is the mixture of PixelCNN++ (Salimans 2017,
+section 2.1) taken at the bin centres in place of the differences of its cumulative distribution: cheaper, the same
+for small bins, and what lies beyond the limits goes to the edge bins by the normalisation.
 
 B batch, L positions, D width, V tokens, K components.
 """
@@ -27,6 +27,7 @@ class MixtureHead(Head):
     """
 
     positions: Tensor
+    log_width: Tensor | None
 
     def __init__(self, width: int, values: Tensor, components: int = 3, min_scale_bins: float = 0.25) -> None:
         """Args: width: D. values: (L, V), increasing along V. components: K.
@@ -44,6 +45,13 @@ class MixtureHead(Head):
         self.min_scale_bins = min_scale_bins
         self.min_scale = min_scale_bins * 2 / (values.shape[-1] - 1)
         self.register_buffer("positions", positions, persistent=False)  # (L, V)
+        # A wide bin holds more than a narrow one of the same density; equal bins add nothing.
+        edges = torch.nn.functional.pad((positions[:, 1:] + positions[:, :-1]) / 2, (1, 1))
+        edges[:, 0], edges[:, -1] = 2 * positions[:, 0] - edges[:, 1], 2 * positions[:, -1] - edges[:, -2]
+        widths = edges.diff(dim=1)
+        log_width = torch.log(widths / widths.mean(dim=1, keepdim=True))
+        is_equal = (log_width.abs() < 1e-3).all()
+        self.register_buffer("log_width", None if is_equal else log_width, persistent=False)  # (L, V)
         self.linear = nn.Linear(width, 3 * components)
         with torch.no_grad():  # start with components spread over the range, each a fifth of it wide
             means = torch.linspace(-0.6, 0.6, components) if components > 1 else torch.zeros(1)
@@ -56,7 +64,8 @@ class MixtureHead(Head):
         log_height = torch.log_softmax(log_weight, dim=-1) + inverse_scale.log()
         points = self.positions.expand(len(features), -1, -1)  # (B, L, V)
         arguments = [x.flatten(0, 1) for x in (log_height, mean, inverse_scale, points)]
-        return logistic_mixture(*arguments).unflatten(0, features.shape[:2])
+        logits = logistic_mixture(*arguments).unflatten(0, features.shape[:2])
+        return logits if self.log_width is None else logits + self.log_width
 
     def config(self) -> dict[str, Any]:
         """Return name and arguments for the registry."""

@@ -37,7 +37,15 @@ def plain_logits(head, values, x):
     scale = F.softplus(raw_scale) + head.min_scale
     z = (axis(values)[:, None, :] - mean) / scale
     density = torch.sigmoid(z) * torch.sigmoid(-z) / scale
-    return (torch.softmax(log_weight, dim=-2) * density).sum(dim=-2).log()
+    return (torch.softmax(log_weight, dim=-2) * density).sum(dim=-2).log() + widths(values).log()
+
+
+def widths(values):
+    """Return how wide the bins of these centres are, the edges halfway between neighbours, (L, V)."""
+    x = axis(values)
+    inner = (x[:, 1:] + x[:, :-1]) / 2
+    edges = torch.cat([2 * x[:, :1] - inner[:, :1], inner, 2 * x[:, -1:] - inner[:, -1:]], dim=1)
+    return edges.diff(dim=1)
 
 
 def fixed(components, values=EVEN, **arguments):
@@ -56,7 +64,7 @@ def probabilities(head):
 
 @pytest.mark.parametrize("values", [EVEN, UNEVEN], ids=["even", "uneven"])
 @pytest.mark.parametrize("components", [1, 3, 5])
-def test_logits_are_the_log_density_up_to_a_constant(values, components):
+def test_logits_are_the_log_mass_of_each_bin_up_to_a_constant(values, components):
     head, x = make(values, components), features(4, scale=2.0)
     difference = head(x) - plain_logits(head, values, x)
     assert (difference.amax(-1) - difference.amin(-1)).max().item() < 1e-5  # positions are kept in 32 bits
