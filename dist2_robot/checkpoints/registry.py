@@ -14,6 +14,7 @@ from dist2_robot.losses.dist2 import Dist2Loss
 from dist2_robot.losses.energy import EnergyLoss
 from dist2_robot.losses.weighted_sum import WeightedSumLoss
 from dist2_robot.models.free_head import FreeHead
+from dist2_robot.models.head import Head
 from dist2_robot.models.mixture_head import MixtureHead
 from dist2_robot.policies.decoding import RULES
 from dist2_robot.policies.token_policy import TokenPolicy
@@ -47,7 +48,7 @@ def build_tokenizer(spec: ActionSpec, config: Mapping[str, Any]) -> Tokenizer:
     return _call(f"tokenizer '{config['name']}'", cls, spec, **arguments)
 
 
-def build_head(width: int, values: Tensor, config: Mapping[str, Any]) -> nn.Module:
+def build_head(width: int, values: Tensor, config: Mapping[str, Any]) -> Head:
     """Build a head from its `config()`, for features of a width and tokens of the given values (L, V)."""
     cls, arguments = _choose(HEADS, config, "head")
     return _call(f"head '{config['name']}'", cls, width, values, **arguments)

@@ -6,9 +6,10 @@ from dist2_robot.errors import InputError
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name; ``auto`` takes CUDA, else Apple's MPS, else the CPU."""
+    """Return the device of a name; ``auto`` takes CUDA, else the CPU."""
     if name == "auto":
-        name = next((kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available()), "cpu")
+        # Not Apple's MPS: it has no 64-bit numbers, in which the bin edges are kept.
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.summary import summarise
@@ -15,7 +16,7 @@ from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.progress import progress_bar
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
-from dist2_robot.rollouts.runner import run_episodes
+from dist2_robot.rollouts.runner import Act, run_episodes
 from dist2_robot.seeding import stream_seed
 from dist2_robot.types import Observation
 
@@ -51,24 +52,10 @@ def evaluate_policy(
         raise InputError(f"episodes must be at least 1, got {episodes}")
     if not 1 <= n_action_steps <= policy.horizon:
         raise InputError(f"n_action_steps must lie in 1..{policy.horizon} (the chunk length), got {n_action_steps}")
-    device = next(policy.parameters()).device
-
-    def act(features: dict[str, np.ndarray]) -> np.ndarray:
-        seen = {name: torch.from_numpy(features[name]) for name in policy.observation_sizes}
-        return policy.act(Observation(seen).to(device)).actions.cpu().numpy()
-
     clock = time.monotonic()
     with progress_bar(total=episodes, desc="evaluate", unit="episode") as progress:
-        successes = 0
-
-        def on_episode(result: EpisodeResult) -> None:
-            nonlocal successes
-            successes += result.outcome == "success"
-            progress.update()
-            progress.set_postfix(success=f"{successes}/{progress.n}", refresh=False)
-
         results = run_episodes(
-            act,
+            _on_arrays(policy),
             environment,
             [stream_seed(seed, "evaluate", i) for i in range(episodes)],
             workers=workers or os.cpu_count() or 1,
@@ -76,7 +63,7 @@ def evaluate_policy(
             n_action_steps=n_action_steps,
             max_steps=max_steps,
             film=film,
-            on_episode=on_episode,
+            on_episode=_counter(progress),
         )
     wall_time_s = time.monotonic() - clock
     for result in results:
@@ -91,6 +78,30 @@ def evaluate_policy(
         "wall_time_s": wall_time_s,
         "steps_per_s": sum(result.steps for result in results) / wall_time_s,
     }
+
+
+def _on_arrays(policy: TokenPolicy) -> Act:
+    """Return the policy as a function of arrays (B, ...) to actions (B, T, A)."""
+    device = next(policy.parameters()).device
+
+    def act(features: dict[str, np.ndarray]) -> np.ndarray:
+        seen = {name: torch.from_numpy(features[name]) for name in policy.observation_sizes}
+        return policy.act(Observation(seen).to(device)).actions.cpu().numpy()
+
+    return act
+
+
+def _counter(progress: tqdm) -> Callable[[EpisodeResult], None]:
+    """Return what moves the bar on by an episode, and shows how many succeeded."""
+    successes = 0
+
+    def count(result: EpisodeResult) -> None:
+        nonlocal successes
+        successes += result.outcome == "success"
+        progress.update()
+        progress.set_postfix(success=f"{successes}/{progress.n}", refresh=False)
+
+    return count
 
 
 def _plain(result: EpisodeResult) -> dict[str, Any]:

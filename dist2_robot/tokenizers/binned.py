@@ -44,7 +44,7 @@ class BinnedTokenizer(Tokenizer):
         self.edges.copy_(edges)
 
     def _encode(self, actions: Tensor) -> Tensor:
-        values = actions.double()
+        values = actions.to(torch.float64, copy=True)  # wrapped in place below, and the actions are the caller's
         for i, dimension in enumerate(self.spec.dimensions):
             if dimension.wraps:
                 low, period = self.edges[i, 0], self.edges[i, -1] - self.edges[i, 0]

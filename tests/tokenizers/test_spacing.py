@@ -47,6 +47,13 @@ def test_what_is_out_of_range_goes_to_the_near_edge(tokenizer):
     assert tokenizer.encode(far).tolist() == [[0, 0, 31, 31]]
 
 
+def test_encoding_leaves_the_actions_as_they_were():
+    spec = ActionSpec((ActionDimension("yaw", "ee_rotation", "rad", -3.0, 3.0, wraps=True),), "absolute", 10.0, "file")
+    actions = torch.tensor([[[4.0]]], dtype=torch.float64)
+    MuLawTokenizer(spec, horizon=1, bins=8).encode(actions)
+    assert actions.item() == 4.0
+
+
 def test_quantile_bins_hold_equal_mass():
     tokenizer = QuantileTokenizer(SPEC, horizon=2, bins=8)
     actions = skewed_actions()
