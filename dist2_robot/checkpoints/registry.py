@@ -1,13 +1,17 @@
 """Names to classes. What a config or a checkpoint may name is in these tables, and nothing else is ever imported."""
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any
 
 from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.absolute import AbsoluteDistance
+from dist2_robot.distances.points import TokenPoints
+from dist2_robot.distances.protocol import Distance
 from dist2_robot.distances.squared import SquaredDistance
+from dist2_robot.distances.temperature import FixedTemperature, Temperature
 from dist2_robot.errors import InputError, did_you_mean
 from dist2_robot.losses.cross_entropy import CrossEntropyLoss
 from dist2_robot.losses.dist2 import Dist2Loss
@@ -28,8 +32,9 @@ TOKENIZERS: dict[str, Callable[..., Tokenizer]] = {
     "quantile": QuantileTokenizer,
     "mu_law": MuLawTokenizer,
 }
-DISTANCES = {"squared": SquaredDistance, "absolute": AbsoluteDistance}
-HEADS = {"free": FreeHead, "mixture": MixtureHead}
+DISTANCES: dict[str, Callable[..., Distance]] = {"squared": SquaredDistance, "absolute": AbsoluteDistance}
+TEMPERATURES: dict[str, Callable[..., Temperature]] = {"fixed": FixedTemperature}
+HEADS: dict[str, Callable[..., Head]] = {"free": FreeHead, "mixture": MixtureHead}
 POLICIES = {"token": TokenPolicy}
 LOSSES = {"cross_entropy": CrossEntropyLoss, "dist2": Dist2Loss, "energy": EnergyLoss, "sum": WeightedSumLoss}
 
@@ -48,10 +53,10 @@ def build_tokenizer(spec: ActionSpec, config: Mapping[str, Any]) -> Tokenizer:
     return _call(f"tokenizer '{config['name']}'", cls, spec, **arguments)
 
 
-def build_head(width: int, values: Tensor, config: Mapping[str, Any]) -> Head:
-    """Build a head from its `config()`, for features of a width and tokens of the given values (L, V)."""
+def build_head(width: int, points: TokenPoints, config: Any) -> Head:
+    """Build a head from its `config()`, for features of a width and tokens that lie at points."""
     cls, arguments = _choose(HEADS, config, "head")
-    return _call(f"head '{config['name']}'", cls, width, values, **arguments)
+    return _call(f"head '{config['name']}'", cls, width, points, **arguments)
 
 
 def build_policy(
@@ -69,12 +74,16 @@ def build_policy(
     tokenizer = build_tokenizer(spec, arguments.pop("tokenizer", None))
     if fitted is not None:
         tokenizer.load_state_dict(fitted)
-    head = build_head(arguments.get("width", 0), tokenizer.values(), arguments.pop("head", None))
+    head = build_head(arguments.get("width", 0), tokenizer.points(), arguments.pop("head", None))
     return _call(f"policy '{config['name']}'", cls, spec, tokenizer, head, **arguments)
 
 
 def build_loss(tokenizer: Tokenizer, config: Mapping[str, Any]) -> nn.Module:
-    """Build a loss: ``{"name": ...}`` and its arguments; a ``sum`` has named ``terms``, each with a ``weight``."""
+    """Build a loss: ``{"name": ...}`` and its arguments; a ``sum`` has named ``terms``, each with a ``weight``.
+
+    What a loss needs to know of the tokens it gets by the names of its parameters: ``distances`` (made with the
+    ``distance`` of the config) and ``points``.
+    """
     cls, arguments = _choose(LOSSES, config, "loss")
     what = f"loss '{config['name']}'"
     if cls is WeightedSumLoss:
@@ -87,12 +96,26 @@ def build_loss(tokenizer: Tokenizer, config: Mapping[str, Any]) -> nn.Module:
             if isinstance(weight, bool) or not isinstance(weight, int | float):
                 raise InputError(f"{what}: the weight of '{key}' must be a number, got {weight!r}")
         return _call(what, cls, terms, weights, **arguments)
-    if cls is CrossEntropyLoss:
-        return _call(what, cls, **arguments)
-    distance_config = arguments.pop("distance", None)
-    distance_cls, distance_arguments = _choose(DISTANCES, distance_config, "distance")
-    distance = _call(f"distance '{distance_config['name']}'", distance_cls, **distance_arguments)
-    return _call(what, cls, tokenizer.distances(distance), **arguments)
+    wanted = signature(cls).parameters
+    if "distances" in wanted:
+        arguments["distances"] = tokenizer.distances(build_distance(arguments.pop("distance", None)))
+    if "points" in wanted:
+        arguments["points"] = tokenizer.points()
+    if isinstance(arguments.get("tau"), Mapping):
+        arguments["tau"] = build_temperature(arguments["tau"])
+    return _call(what, cls, **arguments)
+
+
+def build_distance(config: Any) -> Distance:
+    """Build a distance from its `config()`."""
+    cls, arguments = _choose(DISTANCES, config, "distance")
+    return _call(f"distance '{config['name']}'", cls, **arguments)
+
+
+def build_temperature(config: Any) -> Temperature:
+    """Build a temperature from its `config()`."""
+    cls, arguments = _choose(TEMPERATURES, config, "temperature")
+    return _call(f"temperature '{config['name']}'", cls, **arguments)
 
 
 def _choose(table: Mapping[str, Any], config: Any, what: str) -> tuple[Any, dict[str, Any]]:

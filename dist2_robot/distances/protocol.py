@@ -1,32 +1,45 @@
-"""The contract of a distance between two values of one action dimension."""
+"""The contract of a distance between two tokens. V tokens, D coordinates of a token."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
+import torch
 from torch import Tensor
 
+UNITS = ("tolerance", "bins")
+_CHUNK = 2**22  # coordinates that are compared at a time, so that large codebooks fit into memory
 
-class Distance(Protocol):
+
+class Distance(ABC):
     """Symmetric, non-negative, zero on the diagonal.
 
-    ``unit`` says what a step of 1 is: ``tolerance`` (the error that matters, so that one temperature fits every
-    dimension) or ``bins`` (the distance between neighbouring tokens, the published setting).
+    Attributes:
+        unit: What a step of 1 is: ``tolerance`` (the error that matters, so that one temperature fits every
+            dimension) or ``bins`` (the distance between neighbouring tokens, the published setting).
     """
 
-    unit: str
+    name: str
 
+    def __init__(self, unit: str = "tolerance") -> None:
+        if unit not in UNITS:
+            raise ValueError(f"a distance is measured in 'tolerance' or 'bins', not in '{unit}'")
+        self.unit = unit
+
+    @abstractmethod
     def __call__(self, a: Tensor, b: Tensor, period: float | None = None) -> Tensor:
-        """Return d(a, b), broadcast.
+        """Return d(a, b), broadcast, without the last dimension.
 
         Args:
-            a: Values, divided by the unit.
-            b: Values, divided by the unit.
+            a: Points (..., D), divided by the unit.
+            b: Points (..., D), divided by the unit.
             period: The length after which values repeat, divided by the unit, for a dimension that wraps.
         """
-        ...
 
+    def table(self, points: Tensor, period: float | None = None) -> Tensor:
+        """Return the distances (V, V) between every two of the points (V, D)."""
+        rows = max(1, _CHUNK // points.numel())
+        return torch.cat([self(part[:, None], points[None], period) for part in points.split(rows)])
 
-def check_unit(unit: str) -> str:
-    """Return the unit, or raise ValueError if there is no such unit of distance."""
-    if unit not in ("tolerance", "bins"):
-        raise ValueError(f"a distance is measured in 'tolerance' or 'bins', not in '{unit}'")
-    return unit
+    def config(self) -> dict[str, Any]:
+        """Return plain values from which the registry builds this distance anew."""
+        return {"name": self.name, "unit": self.unit}

@@ -3,14 +3,17 @@
 from torch import Tensor
 
 from dist2_robot.distances.difference import difference
-from dist2_robot.distances.protocol import check_unit
+from dist2_robot.distances.protocol import Distance
 
 
-class SquaredDistance:
-    """``d(a, b) = (a - b)^2``. With temperature tau its target is a Gaussian of variance tau / 2."""
+class SquaredDistance(Distance):
+    """``d(a, b) = |a - b|^2``, the short way round where values wrap.
 
-    def __init__(self, unit: str = "tolerance") -> None:
-        self.unit = check_unit(unit)
+    With temperature tau its target is a Gaussian of variance tau / 2 in every coordinate. Not of strict negative type:
+    as an energy score it would judge the mean only.
+    """
+
+    name = "squared"
 
     def __call__(self, a: Tensor, b: Tensor, period: float | None = None) -> Tensor:
-        return difference(a, b, period).square()
+        return difference(a, b, period).square().sum(-1)

@@ -12,11 +12,13 @@ class DistanceTable:
 
     Attributes:
         distances: (G, V, V), symmetric, non-negative, zero on the diagonal.
-        groups: (L,), which of the G tables a position uses.
+        groups: (L,), which of the G tables a position uses; (1,) for any number of positions that share one.
+        valid: (G, V), which tokens there are, where groups have fewer than V; None for all.
     """
 
     distances: Tensor
     groups: Tensor
+    valid: Tensor | None = None
 
     def __post_init__(self) -> None:
         d = self.distances
@@ -28,6 +30,8 @@ class DistanceTable:
             raise ValueError("distances must be symmetric with zeros on the diagonal")
         if self.groups.ndim != 1 or self.groups.min() < 0 or self.groups.max() >= len(d):
             raise ValueError(f"groups must be (L,) indices into {len(d)} tables")
+        if self.valid is not None and (self.valid.shape != d.shape[:2] or not self.valid.any(dim=1).all()):
+            raise ValueError(f"valid must be {tuple(d.shape[:2])} with a token in every group")
 
     @property
     def vocab_size(self) -> int:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.distances.table import DistanceTable
+from dist2_robot.distances.target import soft_targets
+from dist2_robot.distances.temperature import Temperature
 from dist2_robot.losses.output import LossOutput, masked_mean, mean_cross_entropy
 
 
@@ -27,22 +29,26 @@ class Dist2Loss(nn.Module):
     negative_entropy: Tensor
     groups: Tensor
 
-    def __init__(self, distances: DistanceTable, tau: float = 2.0, alpha: float = 1.0, ce_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        distances: DistanceTable,
+        tau: float | Temperature = 2.0,
+        alpha: float = 1.0,
+        ce_weight: float = 1.0,
+    ) -> None:
         """Args: distances: How far apart tokens are. tau: Temperature, in the unit of the distances.
 
         alpha: Weight of the distance term. ce_weight: Weight of the one-hot term.
         """
         super().__init__()
-        if not tau > 0:
-            raise ValueError(f"tau must be positive, got {tau}")
         if not (alpha >= 0 and ce_weight >= 0 and 0 < alpha + ce_weight < math.inf):
             raise ValueError(f"alpha and ce_weight must be finite, not negative, not both 0: {alpha}, {ce_weight}")
         self.alpha = alpha
         self.ce_weight = ce_weight
-        log_target = torch.log_softmax(-distances.distances.double() / tau, dim=-1)
-        target = log_target.exp()
+        target = soft_targets(distances, tau)
+        negative_entropy = torch.xlogy(target, target).sum(-1)
         self.register_buffer("target_table", target.float(), persistent=False)  # (G, V, V)
-        self.register_buffer("negative_entropy", (target * log_target).sum(-1).float(), persistent=False)  # (G, V)
+        self.register_buffer("negative_entropy", negative_entropy.float(), persistent=False)  # (G, V)
         self.register_buffer("groups", distances.groups, persistent=False)
 
     @classmethod

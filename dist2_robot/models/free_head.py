@@ -4,18 +4,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from dist2_robot.distances.points import TokenPoints
 from dist2_robot.models.head import Head
 
 
 class FreeHead(Head):
-    """A linear layer: (B, L, D) -> logits (B, L, V)."""
+    """A linear layer: (B, n, D) -> logits (B, n, V)."""
 
-    def __init__(self, width: int, values: Tensor) -> None:
-        """Args: width: D. values: (L, V), of which only V matters here."""
+    def __init__(self, width: int, points: TokenPoints) -> None:
+        """Args: width: D. points: Of which only the number of tokens matters here."""
         super().__init__()
-        self.linear = nn.Linear(width, values.shape[-1])
+        self.linear = nn.Linear(width, points.vocab_size)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, first: int = 0) -> Tensor:
         return self.linear(features)
 
     def config(self) -> dict[str, Any]:

@@ -16,12 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dist2_robot.distances.points import TokenPoints
 from dist2_robot.models.head import Head
 from dist2_robot.models.logistic_mixture import logistic_mixture
 
 
 class MixtureHead(Head):
-    """(B, L, D) -> logits (B, L, V) through weights, means and scales of K logistics.
+    """(B, n, D) -> logits (B, n, V) through weights, means and scales of K logistics.
 
     Means and scales live on an axis where the tokens of each position span [-1, 1].
     """
@@ -29,18 +30,19 @@ class MixtureHead(Head):
     positions: Tensor
     log_width: Tensor | None
 
-    def __init__(self, width: int, values: Tensor, components: int = 3, min_scale_bins: float = 0.25) -> None:
-        """Args: width: D. values: (L, V), increasing along V. components: K.
+    def __init__(self, width: int, points: TokenPoints, components: int = 3, min_scale_bins: float = 0.25) -> None:
+        """Args: width: D. points: Of ordered tokens. components: K.
 
         min_scale_bins: The smallest scale, in mean bin widths: narrower than a bin nothing is gained.
         """
         super().__init__()
         if components < 1:
             raise ValueError(f"a mixture needs at least one component, got {components}")
-        if not (values.diff(dim=-1) > 0).all():
-            raise ValueError("a mixture head needs token values that increase at every position")
+        if not points.is_ordered:
+            raise ValueError("a mixture head needs tokens that stand for one number each: use head=free")
+        values = points.points[points.groups, :, 0]  # (L, V)
         low, high = values[:, :1], values[:, -1:]
-        positions = 2 * (values - low) / (high - low) - 1
+        positions = (2 * (values - low) / (high - low) - 1).float()
         self.components = components
         self.min_scale_bins = min_scale_bins
         self.min_scale = min_scale_bins * 2 / (values.shape[-1] - 1)
@@ -58,14 +60,15 @@ class MixtureHead(Head):
             self.linear.bias[components : 2 * components] = means
             self.linear.bias[2 * components :] = math.log(math.expm1(0.2))
 
-    def forward(self, features: Tensor) -> Tensor:
-        log_weight, mean, raw_scale = self.linear(features).chunk(3, dim=-1)  # (B, L, K)
+    def forward(self, features: Tensor, first: int = 0) -> Tensor:
+        log_weight, mean, raw_scale = self.linear(features).chunk(3, dim=-1)  # (B, n, K)
         inverse_scale = 1 / (F.softplus(raw_scale) + self.min_scale)
         log_height = torch.log_softmax(log_weight, dim=-1) + inverse_scale.log()
-        points = self.positions.expand(len(features), -1, -1)  # (B, L, V)
+        here = slice(first, first + features.shape[1])
+        points = self.positions[here].expand(len(features), -1, -1)  # (B, n, V)
         arguments = [x.flatten(0, 1) for x in (log_height, mean, inverse_scale, points)]
         logits = logistic_mixture(*arguments).unflatten(0, features.shape[:2])
-        return logits if self.log_width is None else logits + self.log_width
+        return logits if self.log_width is None else logits + self.log_width[here]
 
     def config(self) -> dict[str, Any]:
         """Return name and arguments for the registry."""

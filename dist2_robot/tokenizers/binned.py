@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from dist2_robot.actions.spec import ActionSpec
-from dist2_robot.distances.protocol import Distance
-from dist2_robot.distances.table import DistanceTable
+from dist2_robot.distances.points import TokenPoints
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 
 
@@ -25,7 +24,7 @@ class BinnedTokenizer(Tokenizer):
 
     def __init__(self, spec: ActionSpec, horizon: int, edges: Tensor) -> None:
         """Args: spec: Limits and tolerances. horizon: T. edges: (A, V + 1), increasing, from low to high."""
-        super().__init__(spec, horizon, vocab_size=edges.shape[-1] - 1, tokens_per_chunk=horizon * len(spec))
+        super().__init__(spec, horizon, edges.shape[-1] - 1, horizon * len(spec), tokens_per_query=len(spec))
         # float64: half a bin of error must not be lost in rounding where the range is far from zero.
         self.register_buffer("edges", torch.empty_like(edges, dtype=torch.float64))
         self.set_edges(edges)
@@ -83,15 +82,18 @@ class BinnedTokenizer(Tokenizer):
     def never_averaged(self) -> Tensor:
         return torch.tensor([d.kind == "gripper" for d in self.spec.dimensions] * self.horizon)
 
-    def distances(self, distance: Distance) -> DistanceTable:
-        """Return one table per dimension, in units of its tolerance or of its bins, whichever the distance wants."""
-        tables = []
-        for dimension, centres in zip(self.spec.dimensions, self.centres(), strict=True):
-            if distance.unit == "tolerance":
-                scaled, period = centres / dimension.tolerance, (dimension.high - dimension.low) / dimension.tolerance
-            else:
-                scaled, period = torch.arange(self.vocab_size).to(centres), float(self.vocab_size)
-            tables.append(distance(scaled[:, None], scaled[None, :], period if dimension.wraps else None))
-        table = torch.stack(tables)
-        table = (table + table.mT) / 2  # wrapped differences are symmetric up to rounding only
-        return DistanceTable(table.float(), torch.arange(len(self.spec)).repeat(self.horizon))
+    def points(self) -> TokenPoints:
+        """Return one group per dimension."""
+        tolerances = torch.tensor([d.tolerance for d in self.spec.dimensions], dtype=torch.float64)
+        edges = self.edges.cpu() / tolerances[:, None]
+        wraps = torch.tensor([d.wraps for d in self.spec.dimensions])
+        never = torch.full((len(self.spec),), math.inf, dtype=torch.float64)
+        return TokenPoints(
+            points=(self.centres().cpu() / tolerances[:, None])[..., None],
+            groups=torch.arange(len(self.spec)).repeat(self.horizon),
+            lattice=torch.arange(self.vocab_size, dtype=torch.float64).expand(len(self.spec), -1)[..., None],
+            periods=torch.where(wraps, edges[:, -1] - edges[:, 0], never),
+            lattice_periods=torch.where(wraps, torch.full_like(never, self.vocab_size), never),
+            tolerances=tolerances,
+            edges=edges,
+        )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.distances.points import TokenPoints
 from dist2_robot.distances.protocol import Distance
 from dist2_robot.distances.table import DistanceTable
 
@@ -22,13 +23,17 @@ class Tokenizer(nn.Module, ABC):
         horizon: Steps of a chunk, T.
         vocab_size: V.
         tokens_per_chunk: L.
+        tokens_per_query: How many consecutive tokens belong together, as those of one step: a policy with
+            ``queries=step`` predicts them from one query.
         is_ordered: Whether each token stands for one number, so that tokens can be averaged: `values`, `to_values`
             and `to_actions` are there for ordered tokenizers only.
     """
 
     is_ordered = True
 
-    def __init__(self, spec: ActionSpec, horizon: int, vocab_size: int, tokens_per_chunk: int) -> None:
+    def __init__(
+        self, spec: ActionSpec, horizon: int, vocab_size: int, tokens_per_chunk: int, tokens_per_query: int = 1
+    ) -> None:
         super().__init__()
         if horizon < 1:
             raise ValueError(f"a chunk needs at least 1 step, got {horizon}")
@@ -38,6 +43,7 @@ class Tokenizer(nn.Module, ABC):
         self.horizon = horizon
         self.vocab_size = vocab_size
         self.tokens_per_chunk = tokens_per_chunk
+        self.tokens_per_query = tokens_per_query
 
     def fit(self, actions: Tensor) -> None:
         """Learn from chunks (N, T, A) of recorded actions; by default there is nothing to learn."""
@@ -67,8 +73,12 @@ class Tokenizer(nn.Module, ABC):
         return self._decode(tokens)
 
     @abstractmethod
+    def points(self) -> TokenPoints:
+        """Return where the tokens of each position lie, in units of tolerance."""
+
     def distances(self, distance: Distance) -> DistanceTable:
         """Return how far apart the tokens of each position are."""
+        return self.points().distances(distance)
 
     @abstractmethod
     def config(self) -> dict[str, Any]:

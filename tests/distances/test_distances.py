@@ -19,7 +19,7 @@ periods = st.sampled_from(PERIODS)
 
 
 def call(distance, a, b, period):
-    return distance(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64), period).item()
+    return distance(torch.tensor([a], dtype=torch.float64), torch.tensor([b], dtype=torch.float64), period).item()
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

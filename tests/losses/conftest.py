@@ -17,7 +17,7 @@ def _seed() -> None:
 
 def tabulate(distance: Distance, points: Tensor, period: float | None = None) -> DistanceTable:
     """Return the table of two positions over points (V,): the second measures in units half as long."""
-    points = points.double()
+    points = points.double()[:, None]  # (V, 1)
     near = distance(points[:, None], points[None, :], period)
     near = (near + near.T) / 2
     return DistanceTable(torch.stack([near, 2 * near]).float(), torch.tensor([0, 1]))

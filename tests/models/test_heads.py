@@ -6,14 +6,15 @@ import pytest
 import torch
 
 from dist2_robot.checkpoints.registry import build_head
+from dist2_robot.distances.points import TokenPoints
 from dist2_robot.models.free_head import FreeHead
 from dist2_robot.models.head import Head
 from dist2_robot.models.mixture_head import MixtureHead
 
-VALUES = torch.linspace(0, 1, 16).repeat(3, 1)  # (L, V)
+POINTS = TokenPoints.of_values(torch.linspace(0, 1, 16).repeat(3, 1))
 HEADS = {
-    "free": lambda: FreeHead(8, VALUES),
-    "mixture": lambda: MixtureHead(8, VALUES, components=4, min_scale_bins=0.5),
+    "free": lambda: FreeHead(8, POINTS),
+    "mixture": lambda: MixtureHead(8, POINTS, components=4, min_scale_bins=0.5),
 }
 
 
@@ -21,7 +22,7 @@ HEADS = {
 def test_a_head_is_built_anew_from_its_config(name):
     head = HEADS[name]()
     assert isinstance(head, Head)
-    again = build_head(8, VALUES, json.loads(json.dumps(head.config())))
+    again = build_head(8, POINTS, json.loads(json.dumps(head.config())))
     again.load_state_dict(head.state_dict())
     x = torch.randn(2, 3, 8)
     assert again.config() == head.config()

@@ -1,0 +1,99 @@
+"""Where tokens lie in the space of actions: all that distances, losses and heads need to know of a tokenizer.
+
+G groups of positions that share their tokens' meaning, V tokens, D coordinates, L positions of a chunk.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dist2_robot.distances.protocol import Distance
+from dist2_robot.distances.table import DistanceTable
+
+
+@dataclass(frozen=True)
+class TokenPoints:
+    """Tokens as points, positions that share them in one group.
+
+    Attributes:
+        points: (G, V, D), float64, in units of tolerance. For ordered tokens D is 1 and the values increase along V.
+        groups: (L,), which group a position belongs to.
+        lattice: (G, V, E), float64, the same tokens counted in steps, neighbours 1 apart; None for a codebook.
+        periods: (G,), the length after which values repeat, in tolerances; infinite where they do not.
+        lattice_periods: (G,), the same in steps.
+        tolerances: (G,), what one unit of `points` is in units of the action; only for ordered tokens.
+        edges: (G, V + 1), where ordered tokens begin and end, in tolerances; only for ordered tokens.
+        valid: (G, V), which tokens there are, where groups have fewer than V; None for all.
+        digits: How many consecutive positions write one number, most significant first.
+    """
+
+    points: Tensor
+    groups: Tensor
+    lattice: Tensor | None = None
+    periods: Tensor | None = None
+    lattice_periods: Tensor | None = None
+    tolerances: Tensor | None = None
+    edges: Tensor | None = None
+    valid: Tensor | None = None
+    digits: int = 1
+
+    @classmethod
+    def of_values(cls, values: Tensor, period: float | None = None) -> "TokenPoints":
+        """Return tokens that mean the values (L, V), or (V,) for any number of positions, in units of tolerance.
+
+        Token boundaries are half-way between neighbours.
+
+        Raises:
+            ValueError: The values do not increase along V.
+        """
+        values = values.double().reshape(-1, values.shape[-1])  # (G, V)
+        if values.shape[1] < 2 or not (values.diff(dim=1) > 0).all():
+            raise ValueError("token values must increase at every position")
+        inner = (values[:, 1:] + values[:, :-1]) / 2
+        edges = torch.cat([2 * values[:, :1] - inner[:, :1], inner, 2 * values[:, -1:] - inner[:, -1:]], dim=1)
+        count, vocab_size = values.shape
+        return cls(
+            points=values[..., None],
+            groups=torch.arange(count),
+            lattice=torch.arange(vocab_size, dtype=torch.float64).expand(count, -1)[..., None],
+            periods=torch.full((count,), math.inf if period is None else period, dtype=torch.float64),
+            lattice_periods=torch.full((count,), math.inf if period is None else vocab_size, dtype=torch.float64),
+            tolerances=torch.ones(count, dtype=torch.float64),
+            edges=edges,
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """V."""
+        return self.points.shape[1]
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether each token stands for an interval of one number."""
+        return self.edges is not None
+
+    def distances(self, distance: Distance) -> DistanceTable:
+        """Return how far apart the tokens of each group are.
+
+        Raises:
+            ValueError: The distance is measured in bins, and these tokens are none.
+        """
+        points, periods = self.points, self.periods
+        if distance.unit == "bins":
+            if self.lattice is None:
+                raise ValueError("these tokens have no bins to count: use a distance with unit=tolerance")
+            points, periods = self.lattice, self.lattice_periods
+        lengths = [math.inf] * len(points) if periods is None else periods.tolist()
+        table = torch.stack(
+            [distance.table(p, None if math.isinf(q) else q) for p, q in zip(points, lengths, strict=True)]
+        )
+        table = (table + table.mT) / 2  # wrapped differences are symmetric up to rounding only
+        table.diagonal(dim1=1, dim2=2).zero_()
+        return DistanceTable(table.float(), self.groups, self.valid)
+
+    def to(self, device: torch.device | str) -> "TokenPoints":
+        """Return the same points on another device."""
+        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
