@@ -1,27 +1,29 @@
-"""A few observations with the tokens that the policy gives for them, so that others can check that it still does."""
+"""A few observations with what the policy does about them, so that others can check that it still does."""
 
 from typing import Any
 
 import torch
 
-from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.policies.policy import Policy
 from dist2_robot.types import Observation
 
 
-def golden_pairs(policy: TokenPolicy, observation: Observation) -> list[dict[str, Any]]:
-    """Return one plain entry for each row of the observation."""
-    tokens = policy.act(observation).tokens
-    assert tokens is not None
+def golden_pairs(policy: Policy, observation: Observation) -> list[dict[str, Any]]:
+    """Return one plain entry for each row of the observation: tokens, or the actions of a policy without tokens."""
+    chunk = policy.act(observation)
+    what, given = ("actions", chunk.actions) if chunk.tokens is None else ("tokens", chunk.tokens)
     return [
-        {"observation": {k: x[i].tolist() for k, x in observation.features.items()}, "tokens": tokens[i].tolist()}
+        {"observation": {k: x[i].tolist() for k, x in observation.features.items()}, what: given[i].tolist()}
         for i in range(observation.batch_size)
     ]
 
 
-def check_golden(policy: TokenPolicy, pairs: list[dict[str, Any]]) -> int:
-    """Return how many of the tokens in golden pairs the policy gives differently now."""
+def check_golden(policy: Policy, pairs: list[dict[str, Any]]) -> int:
+    """Return how many of the tokens (or of the actions, to a relative 1e-4) the policy gives differently now."""
     features = {k: torch.tensor([pair["observation"][k] for pair in pairs]) for k in policy.observation_sizes}
     device = next(policy.parameters()).device
-    tokens = policy.act(Observation(features).to(device)).tokens
-    assert tokens is not None
-    return int((tokens.cpu() != torch.tensor([pair["tokens"] for pair in pairs])).sum())
+    chunk = policy.act(Observation(features).to(device))
+    if chunk.tokens is None:
+        expected = torch.tensor([pair["actions"] for pair in pairs])
+        return int((~torch.isclose(chunk.actions.cpu(), expected, rtol=1e-4, atol=1e-6)).sum())
+    return int((chunk.tokens.cpu() != torch.tensor([pair["tokens"] for pair in pairs])).sum())

@@ -20,9 +20,16 @@ from dist2_robot.losses.weighted_sum import WeightedSumLoss
 from dist2_robot.models.free_head import FreeHead
 from dist2_robot.models.head import Head
 from dist2_robot.models.mixture_head import MixtureHead
-from dist2_robot.policies.decoding import RULES
+from dist2_robot.policies.decoding import RULES, Sampling
+from dist2_robot.policies.policy import Policy
+from dist2_robot.policies.regression_policy import RegressionPolicy
 from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.tokenizers.bspline import BsplineTokenizer
+from dist2_robot.tokenizers.dct import DctTokenizer
+from dist2_robot.tokenizers.digits import DigitsTokenizer
+from dist2_robot.tokenizers.gaussian import GaussianTokenizer
 from dist2_robot.tokenizers.mu_law import MuLawTokenizer
+from dist2_robot.tokenizers.per_dimension import PerDimensionTokenizer
 from dist2_robot.tokenizers.quantile import QuantileTokenizer
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.tokenizers.uniform import UniformTokenizer
@@ -31,11 +38,16 @@ TOKENIZERS: dict[str, Callable[..., Tokenizer]] = {
     "uniform": UniformTokenizer,
     "quantile": QuantileTokenizer,
     "mu_law": MuLawTokenizer,
+    "gaussian": GaussianTokenizer,
+    "per_dimension": PerDimensionTokenizer,
+    "digits": DigitsTokenizer,
+    "dct": DctTokenizer,
+    "bspline": BsplineTokenizer,
 }
 DISTANCES: dict[str, Callable[..., Distance]] = {"squared": SquaredDistance, "absolute": AbsoluteDistance}
 TEMPERATURES: dict[str, Callable[..., Temperature]] = {"fixed": FixedTemperature}
 HEADS: dict[str, Callable[..., Head]] = {"free": FreeHead, "mixture": MixtureHead}
-POLICIES = {"token": TokenPolicy}
+POLICIES: dict[str, Callable[..., Policy]] = {"token": TokenPolicy, "regression": RegressionPolicy}
 LOSSES = {"cross_entropy": CrossEntropyLoss, "dist2": Dist2Loss, "energy": EnergyLoss, "sum": WeightedSumLoss}
 
 
@@ -59,9 +71,7 @@ def build_head(width: int, points: TokenPoints, config: Any) -> Head:
     return _call(f"head '{config['name']}'", cls, width, points, **arguments)
 
 
-def build_policy(
-    spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[str, Tensor] | None = None
-) -> TokenPolicy:
+def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[str, Tensor] | None = None) -> Policy:
     """Build a policy with fresh weights from its `config()`.
 
     Args:
@@ -70,19 +80,26 @@ def build_policy(
         fitted: The state of a fitted tokenizer: what its tokens mean must be known before a head is built on them.
     """
     cls, arguments = _choose(POLICIES, config, "policy")
+    what = f"policy '{config['name']}'"
+    if cls is not TokenPolicy:
+        return _call(what, cls, spec, **arguments)
     look_up(RULES, str(arguments.get("decoding")), "decoding rule")
     tokenizer = build_tokenizer(spec, arguments.pop("tokenizer", None))
-    if fitted is not None:
+    if fitted:
         tokenizer.load_state_dict(fitted)
     head = build_head(arguments.get("width", 0), tokenizer.points(), arguments.pop("head", None))
-    return _call(f"policy '{config['name']}'", cls, spec, tokenizer, head, **arguments)
+    if arguments.get("sampling") is not None:
+        arguments["sampling"] = _call("sampling", Sampling, **arguments["sampling"])
+    if arguments.get("distance") is not None:
+        arguments["distance"] = build_distance(arguments["distance"])
+    return _call(what, cls, spec, tokenizer, head, **arguments)
 
 
-def build_loss(tokenizer: Tokenizer, config: Mapping[str, Any]) -> nn.Module:
+def build_loss(tokenizer: Tokenizer | None, config: Mapping[str, Any]) -> nn.Module:
     """Build a loss: ``{"name": ...}`` and its arguments; a ``sum`` has named ``terms``, each with a ``weight``.
 
-    What a loss needs to know of the tokens it gets by the names of its parameters: ``distances`` (made with the
-    ``distance`` of the config) and ``points``.
+    Without a tokenizer it is a loss for a policy without tokens. What a loss needs to know of the tokens it gets by
+    the names of its parameters: ``distances`` (made with the ``distance`` of the config) and ``points``.
     """
     cls, arguments = _choose(LOSSES, config, "loss")
     what = f"loss '{config['name']}'"
@@ -96,6 +113,12 @@ def build_loss(tokenizer: Tokenizer, config: Mapping[str, Any]) -> nn.Module:
             if isinstance(weight, bool) or not isinstance(weight, int | float):
                 raise InputError(f"{what}: the weight of '{key}' must be a number, got {weight!r}")
         return _call(what, cls, terms, weights, **arguments)
+    if getattr(cls, "for_regression", False):
+        if tokenizer is not None:
+            raise InputError(f"{what} compares numbers, not tokens: use it with policy=regression")
+        return _call(what, cls, **arguments)
+    if tokenizer is None:
+        raise InputError(f"{what} compares tokens, and this policy has none: use loss=l1 or loss=mse")
     wanted = signature(cls).parameters
     if "distances" in wanted:
         arguments["distances"] = tokenizer.distances(build_distance(arguments.pop("distance", None)))

@@ -16,7 +16,7 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest, read_manifest
 from dist2_robot.checkpoints.registry import build_policy
 from dist2_robot.errors import InputError
-from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.policies.policy import Policy
 
 MODEL_FILE = "model.safetensors"
 
@@ -73,7 +73,7 @@ def read_tensors(folder: Path, manifest: Manifest, name: str) -> dict[str, Tenso
         raise InputError(f"'{path}' cannot be read ({error}): {_use_another(folder)}") from error
 
 
-def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[TokenPolicy, Manifest]:
+def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[Policy, Manifest]:
     """Load a policy, ready to act, from a checkpoint folder or a run folder (its best checkpoint, else its last)."""
     folder = find_checkpoint(Path(checkpoint))
     manifest = read_manifest(folder)
@@ -114,7 +114,7 @@ def numbered_checkpoints(run: Path) -> list[Path]:
     return sorted(path for path in (run / "checkpoints").glob("step_*") if (path / MANIFEST_FILE).exists())
 
 
-def _build(folder: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> TokenPolicy:
+def _build(folder: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> Policy:
     prefix = "tokenizer."
     fitted = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     try:

@@ -14,6 +14,7 @@ from dist2_robot.errors import InputError
 from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.evaluation.filmstrip import write_filmstrip
 from dist2_robot.policies.decoding import RULES
+from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.episode import EpisodeResult
 from dist2_robot.rollouts.video import write_video
 
@@ -32,7 +33,12 @@ def evaluate(config: dict[str, Any]) -> int:
     policy, manifest = load_policy(config["checkpoint"], str(choose_device(config["device"])))
     if config["decoding"]:
         look_up(RULES, config["decoding"], "decoding rule")
-        policy.decoding = config["decoding"]
+        if not isinstance(policy, TokenPolicy):
+            raise InputError(f"checkpoint '{config['checkpoint']}' has no tokens to decode: leave decoding= away")
+        try:
+            policy.decoding = config["decoding"]
+        except ValueError as error:
+            raise InputError(str(error)) from error
     environment = choose_environment(config["env"], manifest.environment)
     if environment is None:
         raise InputError(

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.summary import summarise
-from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.policies.policy import Policy
 from dist2_robot.progress import progress_bar
+from dist2_robot.rollouts.crew import LocalCrew
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
 from dist2_robot.rollouts.runner import Act, run_episodes
@@ -22,7 +23,7 @@ from dist2_robot.types import Observation
 
 
 def evaluate_policy(
-    policy: TokenPolicy,
+    policy: Policy,
     environment: EnvironmentSpec,
     *,
     episodes: int,
@@ -33,6 +34,7 @@ def evaluate_policy(
     max_steps: int | None = None,
     film: Sequence[int] = (),
     on_film: Callable[[EpisodeResult], None] | None = None,
+    crew: LocalCrew | None = None,
 ) -> dict[str, Any]:
     """Run episodes and return the content of results.json. Episode i starts from a state given by (seed, i) alone.
 
@@ -42,11 +44,12 @@ def evaluate_policy(
         episodes: How many.
         seed: Of this evaluation.
         n_action_steps: Actions of a chunk that are executed before the policy is asked again.
-        workers: Processes; None for one a core.
+        workers: Processes; None for one a core, 0 to simulate in this one.
         batch_size: Environments that run at a time, and rows of every inference.
         max_steps: Time limit; None for the environment's own.
         film: Episodes to film.
         on_film: Called with each filmed episode, frames and all.
+        crew: Who simulates, if not new workers.
     """
     if episodes < 1:
         raise InputError(f"episodes must be at least 1, got {episodes}")
@@ -58,12 +61,13 @@ def evaluate_policy(
             _on_arrays(policy),
             environment,
             [stream_seed(seed, "evaluate", i) for i in range(episodes)],
-            workers=workers or os.cpu_count() or 1,
+            workers=(os.cpu_count() or 1) if workers is None else workers,
             batch_size=min(batch_size, episodes),
             n_action_steps=n_action_steps,
             max_steps=max_steps,
             film=film,
             on_episode=_counter(progress),
+            crew=crew,
         )
     wall_time_s = time.monotonic() - clock
     for result in results:
@@ -74,13 +78,13 @@ def evaluate_policy(
         "environment": asdict(environment),
         "seed": seed,
         "n_action_steps": n_action_steps,
-        "decoding": policy.decoding,
+        "decoding": getattr(policy, "decoding", None),
         "wall_time_s": wall_time_s,
         "steps_per_s": sum(result.steps for result in results) / wall_time_s,
     }
 
 
-def _on_arrays(policy: TokenPolicy) -> Act:
+def _on_arrays(policy: Policy) -> Act:
     """Return the policy as a function of arrays (B, ...) to actions (B, T, A)."""
     device = next(policy.parameters()).device
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.cli.run_folder import prepare
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
+from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.seeding import stream_seed
@@ -64,7 +66,7 @@ def train(config: dict[str, Any]) -> int:
     if environment:
         check_fits(environment, data.spec, data.observation_names, f"dataset '{data.folder.root}'")
     policy = _new_policy(config, data).to(device)
-    loss = build_loss(policy.tokenizer, config["loss"]).to(device)
+    loss = build_loss(getattr(policy, "tokenizer", None), config["loss"]).to(device)
 
     success_check = _success_check(config["evaluation"], environment) if trainer_config.evaluate_every else None
     config = {**config, "name": config["name"] or output.name}
@@ -97,29 +99,25 @@ def train(config: dict[str, Any]) -> int:
     return 0
 
 
-def _new_policy(config: Mapping[str, Any], data: TrainingData) -> TokenPolicy:
+def _new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
     """Build the policy of a config and fit it to the training frames."""
-    policy_config = {k: v for k, v in config["policy"].items() if k != "horizon"}
-    tokenizer_config = {**config["tokenizer"], "horizon": config["policy"]["horizon"]}
-    tokenizer = build_tokenizer(data.spec, tokenizer_config)
-    chunks = data.training.gather(torch.arange(len(data.training)))
-    tokenizer.fit(chunks.actions[~chunks.is_padding.any(dim=1)])
-    policy = build_policy(
-        data.spec,
-        {
-            **policy_config,
-            "tokenizer": tokenizer_config,
-            "head": config["head"],
-            "observation_sizes": data.observation_sizes,
-            "decoding": config["decoding"],
-        },
-        tokenizer.state_dict(),
-    )
+    policy_config = {**config["policy"], "observation_sizes": data.observation_sizes}
+    fitted = None
+    if policy_config["name"] != "regression":
+        tokenizer_config = {**config["tokenizer"], "horizon": policy_config.pop("horizon")}
+        tokenizer = build_tokenizer(data.spec, tokenizer_config)
+        chunks = data.training.gather(torch.arange(len(data.training)))
+        tokenizer.fit(chunks.actions[~chunks.is_padding.any(dim=1)])
+        fitted = tokenizer.state_dict()
+        policy_config |= {"tokenizer": tokenizer_config} | {
+            name: config[name] for name in ("head", "decoding", "sampling", "distance")
+        }
+    policy = build_policy(data.spec, policy_config, fitted)
     policy.normalizer.fit({k: x[data.training.frames] for k, x in data.table.features.items()})
     return policy
 
 
-def _load_checkpoint(checkpoint: Path, policy: TokenPolicy, data: TrainingData) -> tuple[dict[str, Tensor], int]:
+def _load_checkpoint(checkpoint: Path, policy: Policy, data: TrainingData) -> tuple[dict[str, Tensor], int]:
     """Give the policy the averaged weights of a checkpoint; return the state of the training and its step."""
     loaded, manifest = load_policy(checkpoint)
     if manifest.dataset["fingerprint"] != data.table.fingerprint:
@@ -142,7 +140,7 @@ def _success_check(config: Mapping[str, Any], environment: EnvironmentSpec | Non
     if environment is None:
         raise InputError("trainer.evaluate_every needs an environment: pass env=..., or leave it at 0")
 
-    def check(policy: TokenPolicy) -> dict[str, Any]:
+    def check(policy: Policy) -> dict[str, Any]:
         results = evaluate_policy(policy, environment, **config, workers=None, batch_size=16)
         return {k: results[k] for k in ("success_rate", "success_interval", "episodes", "errors")}
 
@@ -152,14 +150,12 @@ def _success_check(config: Mapping[str, Any], environment: EnvironmentSpec | Non
 class _Saver:
     """Writes a checkpoint and keeps the last two."""
 
-    def __init__(
-        self, output: Path, data: TrainingData, environment: EnvironmentSpec | None, policy: TokenPolicy
-    ) -> None:
+    def __init__(self, output: Path, data: TrainingData, environment: EnvironmentSpec | None, policy: Policy) -> None:
         self.output, self.data, self.environment, self.policy = output, data, environment, policy
         self.provenance = provenance()
 
     def __call__(self, model: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
-        averaged = build_policy(self.policy.spec, self.policy.config(), self.policy.tokenizer.state_dict())
+        averaged = deepcopy(self.policy)
         averaged.load_state_dict(model)
         windows = self.data.held_out if len(self.data.held_out) else self.data.training
         seen = windows.gather(torch.linspace(0, len(windows) - 1, 4).long()).observation
@@ -204,15 +200,15 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
     print(f"checkpoint: {output / 'checkpoints' / f'step_{manifest.step:07d}'}")
 
 
-def _headline(
-    data: TrainingData, policy: TokenPolicy, environment: EnvironmentSpec | None, config: TrainerConfig
-) -> str:
+def _headline(data: TrainingData, policy: Policy, environment: EnvironmentSpec | None, config: TrainerConfig) -> str:
     parameters = sum(p.numel() for p in policy.parameters())
+    tokens = f"chunks of {policy.horizon} steps"
+    if isinstance(policy, TokenPolicy):
+        tokens = f"{policy.tokenizer.tokens_per_chunk} tokens of {policy.tokenizer.vocab_size} a chunk"
     return (
         f"{data.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "
-        f"{len(data.spec)} action dimensions (limits from {data.spec.source}), {policy.tokenizer.tokens_per_chunk} "
-        f"tokens of {policy.tokenizer.vocab_size} a chunk; {parameters:,} parameters, {config.steps} steps; "
-        f"environment: {environment or 'none'}"
+        f"{len(data.spec)} action dimensions (limits from {data.spec.source}), {tokens}; "
+        f"{parameters:,} parameters, {config.steps} steps; environment: {environment or 'none'}"
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from dist2_robot.distances.distance_error import DistanceError
 from dist2_robot.distances.protocol import Distance
 from dist2_robot.distances.table import DistanceTable
 
@@ -78,20 +79,19 @@ class TokenPoints:
         """Return how far apart the tokens of each group are.
 
         Raises:
-            ValueError: The distance is measured in bins, and these tokens are none.
+            DistanceError: The distance is measured in bins, and these tokens are none, or it cannot be taken between
+                them.
         """
         points, periods = self.points, self.periods
         if distance.unit == "bins":
             if self.lattice is None:
-                raise ValueError("these tokens have no bins to count: use a distance with unit=tolerance")
+                raise DistanceError("these tokens have no bins to count: use a distance with unit=tolerance")
             points, periods = self.lattice, self.lattice_periods
         lengths = [math.inf] * len(points) if periods is None else periods.tolist()
-        table = torch.stack(
-            [distance.table(p, None if math.isinf(q) else q) for p, q in zip(points, lengths, strict=True)]
-        )
+        table = distance.tables(points, [None if math.isinf(q) else q for q in lengths], self.valid)
         table = (table + table.mT) / 2  # wrapped differences are symmetric up to rounding only
         table.diagonal(dim1=1, dim2=2).zero_()
-        return DistanceTable(table.float(), self.groups, self.valid)
+        return DistanceTable(table.float(), self.groups, self.valid, distance.power)
 
     def to(self, device: torch.device | str) -> "TokenPoints":
         """Return the same points on another device."""

@@ -14,6 +14,7 @@ class SquaredDistance(Distance):
     """
 
     name = "squared"
+    power = 2.0
 
     def __call__(self, a: Tensor, b: Tensor, period: float | None = None) -> Tensor:
         return difference(a, b, period).square().sum(-1)

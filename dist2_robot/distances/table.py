@@ -14,11 +14,13 @@ class DistanceTable:
         distances: (G, V, V), symmetric, non-negative, zero on the diagonal.
         groups: (L,), which of the G tables a position uses; (1,) for any number of positions that share one.
         valid: (G, V), which tokens there are, where groups have fewer than V; None for all.
+        power: What power of a length the distances are, e.g. 2 for squared ones.
     """
 
     distances: Tensor
     groups: Tensor
     valid: Tensor | None = None
+    power: float = 1.0
 
     def __post_init__(self) -> None:
         d = self.distances

@@ -6,13 +6,7 @@ from dist2_robot.losses.output import LossOutput, mean_cross_entropy
 
 
 class CrossEntropyLoss(nn.Module):
-    """``L = -log p(x)``; with ``label_smoothing`` epsilon the target is ``(1 - eps) onehot + eps / V``."""
-
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        super().__init__()
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ValueError(f"label smoothing must lie in [0, 1), got {label_smoothing}")
-        self.label_smoothing = label_smoothing
+    """``L = -log p(x)``, averaged over positions."""
 
     def forward(
         self,
@@ -23,5 +17,5 @@ class CrossEntropyLoss(nn.Module):
         padding_mask: Tensor | None = None,
         metric_tokens: Tensor | None = None,
     ) -> LossOutput:
-        loss = mean_cross_entropy(logits, targets, padding_mask, self.label_smoothing)
+        loss = mean_cross_entropy(logits, targets, padding_mask)
         return LossOutput(loss, {"cross_entropy": loss.detach()})

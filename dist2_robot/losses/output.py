@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -35,7 +36,8 @@ class TokenLoss(Protocol):
             targets: (..., L), the true tokens.
             target_values: (..., L), the true values before they were cut into bins, for losses that use them.
             padding_mask: (..., L), true where a position counts for nothing.
-            metric_tokens: (..., L), true where the token has a distance; elsewhere only cross-entropy counts.
+            metric_tokens: (..., L), true where the token has a distance; elsewhere only cross-entropy counts, which
+                for a loss that has no such term (a score of distances alone) is nothing.
         """
         ...
 
@@ -47,12 +49,41 @@ def masked_mean(values: Tensor, padding_mask: Tensor | None) -> Tensor:
     return values.masked_fill(padding_mask, 0.0).sum() / (~padding_mask).sum().clamp(min=1)
 
 
-def mean_cross_entropy(
-    logits: Tensor, targets: Tensor, padding_mask: Tensor | None, label_smoothing: float = 0.0
-) -> Tensor:
-    """Return the mean of ``-log softmax(logits)[target]`` over the positions that are not padding."""
+def mean_cross_entropy(logits: Tensor, targets: Tensor, padding_mask: Tensor | None, epsilon: float = 0.0) -> Tensor:
+    """Return the mean of ``-log softmax(logits)[target]`` over the positions that are not padding.
+
+    The target may be smoothed: ``(1 - epsilon) onehot + epsilon / V``.
+    """
     flat_logits, flat_targets = logits.flatten(0, -2), targets.flatten()
     if padding_mask is None:  # torch's own mean, to the bit: it adds up in another order than `Tensor.mean`
-        return F.cross_entropy(flat_logits, flat_targets, label_smoothing=label_smoothing)
-    each = F.cross_entropy(flat_logits, flat_targets, reduction="none", label_smoothing=label_smoothing)
+        return F.cross_entropy(flat_logits, flat_targets, label_smoothing=epsilon)
+    each = F.cross_entropy(flat_logits, flat_targets, reduction="none", label_smoothing=epsilon)
     return masked_mean(each.view(targets.shape), padding_mask)
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Return the log softmax over tokens, in 32 bits at least: sums over many tokens need them."""
+    return torch.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
+def each_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return ``-log softmax(logits)[target]`` of every position, (..., L)."""
+    return -log_probabilities(logits).gather(-1, targets[..., None]).squeeze(-1)
+
+
+def each_soft_cross_entropy(
+    logits: Tensor, soft: Tensor, targets: Tensor, metric_tokens: Tensor | None = None
+) -> Tensor:
+    """Return the cross-entropy of every position with a target distribution, (..., L).
+
+    Args:
+        logits: (..., L, V).
+        soft: (..., L, V), the target distributions.
+        targets: (..., L), the true tokens, which count alone where there is no distance.
+        metric_tokens: (..., L), true where there is one; None for everywhere.
+    """
+    log_p = log_probabilities(logits)
+    each = -(soft * log_p).sum(-1)
+    if metric_tokens is None:
+        return each
+    return torch.where(metric_tokens, each, -log_p.gather(-1, targets[..., None]).squeeze(-1))

@@ -1,11 +1,26 @@
 """A small pre-norm transformer. B batch, S sequence, D width."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class KeyValueCache:
+    """What one attention layer has seen of a sequence, so that the next element need not look at it again."""
+
+    def __init__(self) -> None:
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
+
+    def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Append keys and values (B, heads, S, D / heads) and return all so far."""
+        self.keys = keys if self.keys is None else torch.cat([self.keys, keys], dim=2)
+        self.values = values if self.values is None else torch.cat([self.values, values], dim=2)
+        return self.keys, self.values
+
+
 class SelfAttention(nn.Module):
-    """Multi-head attention of a sequence to itself, every element to every other."""
+    """Multi-head attention of a sequence to itself."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -15,10 +30,12 @@ class SelfAttention(nn.Module):
         self.to_qkv = nn.Linear(width, 3 * width)
         self.to_output = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None, cache: KeyValueCache | None = None) -> Tensor:
         qkv = self.to_qkv(x).unflatten(-1, (3, self.heads, -1))  # (B, S, 3, heads, D / heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # 3 x (B, heads, S, D / heads)
-        attended = F.scaled_dot_product_attention(q, k, v)
+        if cache is not None:
+            k, v = cache.extend(k, v)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.to_output(attended.transpose(1, 2).flatten(-2))
 
 
@@ -32,8 +49,8 @@ class Block(nn.Module):
         self.mlp_norm = nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.attention_norm(x))
+    def forward(self, x: Tensor, mask: Tensor | None = None, cache: KeyValueCache | None = None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), mask, cache)
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -43,8 +60,21 @@ class Transformer(nn.Module):
     def __init__(self, width: int, depth: int, heads: int) -> None:
         """Args: width: D. depth: Number of blocks. heads: Attention heads of a block."""
         super().__init__()
-        self.blocks = nn.Sequential(*[Block(width, heads) for _ in range(depth)])
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.blocks(x))
+    def new_cache(self) -> list[KeyValueCache]:
+        """Return an empty cache for one sequence."""
+        return [KeyValueCache() for _ in self.blocks]
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, cache: list[KeyValueCache] | None = None) -> Tensor:
+        """Transform a sequence.
+
+        Args:
+            x: (B, S, D).
+            mask: (S, S), true where the row may attend to the column; None for every element to every other.
+            cache: Of the elements before these; these are appended to it.
+        """
+        for i, block in enumerate(self.blocks):
+            x = block(x, mask, None if cache is None else cache[i])
+        return self.norm(x)

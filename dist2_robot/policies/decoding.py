@@ -1,66 +1,157 @@
-"""From token distributions to one value per position. B batch, L positions, V tokens."""
+"""From token distributions to one choice per position. B batch, n positions, V tokens."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-# probabilities (B, L, V), values (L, V), periods (L,) (inf where the dimension does not wrap) -> values (B, L)
-Rule = Callable[[Tensor, Tensor, Tensor], Tensor]
+from dist2_robot.distances.difference import difference
 
 LOCAL_WINDOW = 0.04  # of the vocabulary on either side of the mode
 
 
-def argmax(probabilities: Tensor, values: Tensor, periods: Tensor) -> Tensor:
-    """The value of the most probable token."""
-    return _pick(values, probabilities.argmax(-1))
+@dataclass(frozen=True)
+class Meanings:
+    """What the tokens of n positions mean, as far as a rule needs to know.
+
+    Attributes:
+        values: (n, V), the number that each token stands for; None for tokens without an order.
+        periods: (n,), the length after which values repeat, or infinity.
+        never_averaged: (n,), positions such as grippers, where half open is neither.
+        log_widths: (n, V), of bins that are not equally wide; None where they are.
+        distances: (n, V, V), for the rule of least risk only.
+    """
+
+    values: Tensor | None
+    periods: Tensor
+    never_averaged: Tensor
+    log_widths: Tensor | None = None
+    distances: Tensor | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Meanings":
+        """Return the same with every tensor changed: moved to a device, or cut to some of the positions."""
+        return replace(self, **{k: change(v) for k, v in vars(self).items() if v is not None})
 
 
-def mean(probabilities: Tensor, values: Tensor, periods: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Sampling:
+    """Attributes:
+    temperature: Above 1 more daring than the policy, below 1 less.
+    top_p: Draw from the smallest set of likeliest tokens that holds this much of the mass.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0 or not 0 < self.top_p <= 1:
+            raise ValueError(
+                f"sampling needs temperature > 0 and 0 < top_p <= 1, got {self.temperature} and {self.top_p}"
+            )
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Return the probabilities (..., V) to draw from."""
+        probabilities = torch.softmax(logits / self.temperature, dim=-1)
+        ordered, order = probabilities.sort(dim=-1, descending=True)
+        beyond = ordered.cumsum(-1) - ordered >= self.top_p  # the likeliest is never beyond
+        kept = ordered.masked_fill(beyond, 0.0)
+        return torch.zeros_like(kept).scatter(-1, order, kept / kept.sum(-1, keepdim=True))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Attributes:
+    tokens: (B, n), what was chosen, or the tokens nearest to it.
+    values: (B, n), the numbers that were chosen; None for tokens without an order.
+    entropy: (B, n), of the distributions, in nats.
+    """
+
+    tokens: Tensor
+    values: Tensor | None
+    entropy: Tensor
+
+
+# probabilities (B, n, V) and what the tokens mean -> tokens (B, n), or values (B, n)
+Rule = Callable[[Tensor, Meanings], Tensor]
+
+
+def argmax(probabilities: Tensor, meanings: Meanings) -> Tensor:
+    """The most probable token."""
+    return probabilities.argmax(-1)
+
+
+def median(probabilities: Tensor, meanings: Meanings) -> Tensor:
+    """The first token with half of the mass up to it; on a circle the one with the least expected arc to all others."""
+    wraps = torch.isfinite(meanings.periods)
+    plain = (probabilities.cumsum(-1) < 0.5).sum(-1).clamp(max=probabilities.shape[-1] - 1)
+    if not wraps.any() or meanings.values is None:
+        return plain
+    values, periods = meanings.values[wraps], meanings.periods[wraps]
+    arcs = [difference(v[:, None], v, float(p)).abs() for v, p in zip(values, periods, strict=True)]
+    tokens = plain.clone()
+    tokens[:, wraps] = _least_risk(probabilities[:, wraps], torch.stack(arcs))
+    return tokens
+
+
+def min_risk(probabilities: Tensor, meanings: Meanings) -> Tensor:
+    """The token of least expected distance to what the policy believes, under the distance it is trained with."""
+    assert meanings.distances is not None
+    return _least_risk(probabilities, meanings.distances)
+
+
+def sample(probabilities: Tensor, meanings: Meanings) -> Tensor:
+    """A token drawn by its probability."""
+    drawn = torch.multinomial(probabilities.flatten(0, -2), 1)
+    return drawn.view(probabilities.shape[:-1])
+
+
+def mean(probabilities: Tensor, meanings: Meanings) -> Tensor:
     """The expected value; on a circle the angle of the expected point. Between two modes it is neither of them."""
+    values, periods = meanings.values, meanings.periods
+    assert values is not None
     plain = (probabilities * values).sum(-1)
     wraps = torch.isfinite(periods)
     if not wraps.any():
         return plain
     period = torch.where(wraps, periods, torch.ones_like(periods))
     low = values[:, 0] - 0.5 * period / values.shape[-1]
-    angle = 2 * torch.pi * (values - low[:, None]) / period[:, None]  # (L, V), from the lower limit
+    angle = 2 * torch.pi * (values - low[:, None]) / period[:, None]  # (n, V), from the lower limit
     sine, cosine = (probabilities * angle.sin()).sum(-1), (probabilities * angle.cos()).sum(-1)
     circular = low + torch.remainder(torch.atan2(sine, cosine), 2 * torch.pi) / (2 * torch.pi) * period
     return torch.where(wraps, circular, plain)
 
 
-def local_mean(probabilities: Tensor, values: Tensor, periods: Tensor) -> Tensor:
+def local_mean(probabilities: Tensor, meanings: Meanings) -> Tensor:
     """The expected value within 4 % of the vocabulary on either side of the most probable token.
 
     As smooth as the mean where there is one mode, and never between two that lie farther apart.
     """
     vocab_size = probabilities.shape[-1]
-    mode = probabilities.argmax(-1)  # (B, L)
-    offset = (torch.arange(vocab_size, device=mode.device) - mode[..., None]).abs()  # (B, L, V)
-    wraps = torch.isfinite(periods)[:, None]
+    mode = probabilities.argmax(-1)  # (B, n)
+    offset = (torch.arange(vocab_size, device=mode.device) - mode[..., None]).abs()  # (B, n, V)
+    wraps = torch.isfinite(meanings.periods)[:, None]
     offset = torch.where(wraps, torch.minimum(offset, vocab_size - offset), offset)
     near = probabilities.masked_fill(offset > max(1, round(LOCAL_WINDOW * vocab_size)), 0.0)
-    return mean(near / near.sum(-1, keepdim=True), values, periods)
+    return mean(near / near.sum(-1, keepdim=True), meanings)
 
 
-RULES: dict[str, Rule] = {"argmax": argmax, "mean": mean, "local_mean": local_mean}
+TOKEN_RULES: dict[str, Rule] = {"argmax": argmax, "median": median, "min_risk": min_risk, "sample": sample}
+VALUE_RULES: dict[str, Rule] = {"mean": mean, "local_mean": local_mean}
+RULES = {**TOKEN_RULES, **VALUE_RULES}
+ORDERED_RULES = ("median", *VALUE_RULES)  # for tokens that stand for numbers
 
 
-def decode_values(
-    logits: Tensor, values: Tensor, periods: Tensor, is_gripper: Tensor, rule: str
-) -> tuple[Tensor, Tensor]:
-    """Choose a value for every position by a rule; grippers always by argmax, for half open is neither.
+def choose(logits: Tensor, meanings: Meanings, rule: str, sampling: Sampling | None = None) -> Choice:
+    """Choose a token or a value for every position by a rule.
+
+    Positions that are never averaged take their densest token by every rule but ``sample``.
 
     Args:
-        logits: (B, L, V).
-        values: (L, V), what the tokens mean.
-        periods: (L,), the length after which values repeat, or infinity.
-        is_gripper: (L,), positions that are never averaged.
+        logits: (B, n, V).
+        meanings: Of the n positions.
         rule: A name in `RULES`.
-
-    Returns:
-        Values (B, L) and the entropy of each distribution (B, L), in nats.
+        sampling: How ``sample`` draws.
 
     Raises:
         ValueError: A logit is not finite: an argmax of NaN would be the valid token 0.
@@ -69,9 +160,23 @@ def decode_values(
         raise ValueError("the policy gave logits that are not finite")
     log_probabilities = torch.log_softmax(logits, dim=-1)
     probabilities = log_probabilities.exp()
-    chosen = RULES[rule](probabilities, values, periods)
-    chosen = torch.where(is_gripper, argmax(probabilities, values, periods), chosen)
-    return chosen, -(probabilities * log_probabilities).sum(-1)
+    entropy = -(probabilities * log_probabilities).sum(-1)
+    if rule == "sample":
+        probabilities = (sampling or Sampling())(logits)
+    # A narrow bin of a smooth density holds little mass, be it at the very mode: densities are compared.
+    density = log_probabilities if meanings.log_widths is None else log_probabilities - meanings.log_widths
+    densest, fixed = density.argmax(-1), meanings.never_averaged & (rule != "sample")
+    if rule in TOKEN_RULES:
+        tokens = torch.where(fixed, densest, TOKEN_RULES[rule](probabilities, meanings))
+        return Choice(tokens, None if meanings.values is None else _pick(meanings.values, tokens), entropy)
+    assert meanings.values is not None
+    values = torch.where(fixed, _pick(meanings.values, densest), VALUE_RULES[rule](probabilities, meanings))
+    between = (meanings.values[:, 1:] + meanings.values[:, :-1]) / 2
+    return Choice((values[..., None] >= between).sum(-1), values, entropy)
+
+
+def _least_risk(probabilities: Tensor, distances: Tensor) -> Tensor:
+    return torch.einsum("bnv,nvw->bnw", probabilities, distances.to(probabilities)).argmin(-1)
 
 
 def _pick(values: Tensor, tokens: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""The policy: see, predict a distribution over every action token of a chunk at once, decode.
+"""The policy: see, predict a distribution over the action tokens of a chunk, decode.
 
-B batch, F observed features, Q queries, L tokens of a chunk of T steps, D width, V vocabulary.
+B batch, Q queries, L tokens of a chunk of T steps, n positions of one query, D width, V vocabulary.
 """
 
 from collections.abc import Mapping
@@ -9,34 +9,43 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dist2_robot.actions.normalizer import Normalizer
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.distances.protocol import Distance
+from dist2_robot.losses.output import LossOutput
+from dist2_robot.models.chunk_transformer import ChunkTransformer
 from dist2_robot.models.head import Head
-from dist2_robot.models.state_encoder import StateEncoder
-from dist2_robot.models.transformer import Transformer
-from dist2_robot.policies.decoding import RULES, decode_values
+from dist2_robot.policies.decoding import ORDERED_RULES, RULES, Choice, Meanings, Sampling, choose
+from dist2_robot.policies.policy import Policy
 from dist2_robot.tokenizers.tokenizer import Tokenizer
-from dist2_robot.types import ActionChunk, Observation
+from dist2_robot.types import ActionChunk, Batch, Observation
+
+# The logit of a token that a position lacks: as good as impossible, yet finite, for only those are checked.
+IMPOSSIBLE = -1e4
+GENERATIONS = ("parallel", "autoregressive")
 
 
-class TokenPolicy(nn.Module):
-    """Parallel decoding: learned queries attend to the observation and to each other, and become tokens at once.
+class TokenPolicy(Policy):
+    """Learned queries attend to the observation and become the tokens of a chunk.
+
+    In parallel all of them at once. Autoregressive, one query after the other, each knowing the tokens before it: what
+    is predicted together then fits together, at the price of one pass a query.
 
     Args:
         spec: What an action is.
         tokenizer: Cuts actions into tokens; owned by the policy, so its bins travel with the weights.
-        head: (B, L, D) -> logits (B, L, V).
+        head: (B, n, D) -> logits (B, n, V).
         observation_sizes: Feature name -> length of its vector.
         width: D.
         depth: Transformer blocks.
         attention_heads: Heads of each block.
         queries: ``step``, one a step of the chunk, whose tokens share what it attends to; ``token``, one a token.
+        generation: ``parallel`` or ``autoregressive``.
         decoding: The rule that turns a distribution into an action, a name in `decoding.RULES`.
+        sampling: How the rule ``sample`` draws.
+        distance: What the rule ``min_risk`` makes small; None where it is not used.
     """
 
-    _values: Tensor
-    _periods: Tensor
-    _never_averaged: Tensor
+    _impossible: Tensor | None
 
     def __init__(
         self,
@@ -49,29 +58,47 @@ class TokenPolicy(nn.Module):
         depth: int,
         attention_heads: int,
         queries: str = "step",
+        generation: str = "parallel",
         decoding: str = "local_mean",
+        sampling: Sampling | None = None,
+        distance: Distance | None = None,
     ) -> None:
-        super().__init__()
-        if decoding not in RULES:
-            raise ValueError(f"decoding must be one of {sorted(RULES)}, got '{decoding}'")
-        self.spec = spec
-        self.tokenizer = tokenizer
-        self.width, self.depth, self.attention_heads, self.query_kind = width, depth, attention_heads, queries
+        if queries not in ("step", "token"):
+            raise ValueError(f"queries must be 'step' or 'token', got '{queries}'")
+        if generation not in GENERATIONS:
+            raise ValueError(f"generation must be one of {list(GENERATIONS)}, got '{generation}'")
+        group = tokenizer.tokens_per_query if queries == "step" else 1
+        causal = generation == "autoregressive"
+        sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
+        count = tokenizer.tokens_per_chunk // group
+        super().__init__(spec, tokenizer.horizon, ChunkTransformer(observation_sizes, count, **sizes, causal=causal))
+        self.tokenizer, self.head = tokenizer, head
+        self.sizes, self.query_kind, self.generation = sizes, queries, generation
+        self.sampling, self.distance = sampling or Sampling(), distance
+        self.tokens_per_query = group
+        self.split_query = nn.Linear(width, group * width) if group > 1 else nn.Identity()
+        # Chosen tokens become inputs of the next query: one embedding for each place within a query.
+        self.embedding = nn.Embedding(group * tokenizer.vocab_size, width) if causal else None
+        valid = tokenizer.points().valid
+        impossible = None if valid is None else ~valid[tokenizer.points().groups]
+        self.register_buffer("_impossible", impossible, persistent=False)  # (L, V)
+        self._meanings: dict[tuple[str, bool], Meanings] = {}
         self.decoding = decoding
-        self.normalizer = Normalizer(observation_sizes)
-        self.encoder = StateEncoder(observation_sizes, width)
-        self.feature_embedding = nn.Parameter(torch.randn(len(observation_sizes), width) * 0.02)
-        n_queries = self._count_queries(queries)
-        self.queries = nn.Parameter(torch.randn(n_queries, width) * 0.02)  # (Q, D)
-        self.tokens_per_query = tokenizer.tokens_per_chunk // n_queries
-        self.split_query = (
-            nn.Linear(width, self.tokens_per_query * width) if self.tokens_per_query > 1 else nn.Identity()
-        )
-        self.transformer = Transformer(width, depth, attention_heads)
-        self.head = head
-        self.register_buffer("_values", tokenizer.values(), persistent=False)  # (L, V)
-        self.register_buffer("_periods", tokenizer.periods(), persistent=False)  # (L,)
-        self.register_buffer("_never_averaged", tokenizer.never_averaged(), persistent=False)  # (L,)
+
+    @property
+    def decoding(self) -> str:
+        """The rule that turns a distribution into an action."""
+        return self._decoding
+
+    @decoding.setter
+    def decoding(self, rule: str) -> None:
+        if rule not in RULES:
+            raise ValueError(f"decoding must be one of {sorted(RULES)}, got '{rule}'")
+        if rule in ORDERED_RULES and not self.tokenizer.is_ordered:
+            raise ValueError(f"decoding '{rule}' needs tokens that stand for numbers: use argmax, min_risk or sample")
+        if rule == "min_risk" and self.distance is None:
+            raise ValueError("decoding 'min_risk' needs the distance whose expectation it makes small")
+        self._decoding = rule
 
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
@@ -79,52 +106,100 @@ class TokenPolicy(nn.Module):
             "name": "token",
             "tokenizer": self.tokenizer.config(),
             "head": self.head.config(),
-            "observation_sizes": self.observation_sizes,
-            "width": self.width,
-            "depth": self.depth,
-            "attention_heads": self.attention_heads,
+            "observation_sizes": dict(self.observation_sizes),
+            **self.sizes,
             "queries": self.query_kind,
+            "generation": self.generation,
             "decoding": self.decoding,
+            "sampling": vars(self.sampling),
+            "distance": None if self.distance is None else self.distance.config(),
         }
 
-    def _count_queries(self, kind: str) -> int:
-        tokens, steps = self.tokenizer.tokens_per_chunk, self.tokenizer.horizon
-        if kind not in ("step", "token"):
-            raise ValueError(f"queries must be 'step' or 'token', got '{kind}'")
-        if kind == "step" and tokens % steps:
-            raise ValueError(f"queries='step' needs as many tokens in every step, got {tokens} for {steps} steps")
-        return steps if kind == "step" else tokens
+    def forward(self, observation: Observation, tokens: Tensor | None = None) -> Tensor:
+        """Return logits (B, L, V) for an observation in its own units.
 
-    @property
-    def observation_sizes(self) -> dict[str, int]:
-        """Feature name -> length of its vector."""
-        return self.encoder.sizes
+        Args:
+            observation: What is seen.
+            tokens: (B, L), the right tokens, which an autoregressive policy is given up to the one that it predicts.
+        """
+        inputs = None
+        if self.embedding is not None:
+            if tokens is None:
+                raise ValueError("an autoregressive policy predicts given the tokens before: pass them, or call act")
+            before = self._embed(tokens.unflatten(1, (-1, self.tokens_per_query)))[:, :-1]  # (B, Q - 1, D)
+            inputs = nn.functional.pad(before, (0, 0, 1, 0))  # nothing was chosen before the first
+        return self._logits(self.trunk(observation, inputs))
 
-    @property
-    def horizon(self) -> int:
-        """Steps of a chunk, T."""
-        return self.tokenizer.horizon
-
-    def forward(self, observation: Observation) -> Tensor:
-        """Return logits (B, L, V) for an observation in its own units."""
-        seen = self.encoder(self.normalizer.normalize(observation)) + self.feature_embedding  # (B, F, D)
-        queries = self.queries.expand(observation.batch_size, -1, -1)  # (B, Q, D)
-        features = self.transformer(torch.cat([seen, queries], dim=1))[:, seen.shape[1] :]
-        features = self.split_query(features).unflatten(-1, (self.tokens_per_query, -1)).flatten(1, 2)  # (B, L, D)
-        return self.head(features)
-
-    def reset(self) -> None:
-        """Forget the episode. This policy remembers nothing."""
-
-    def decode(self, logits: Tensor, decoding: str | None = None) -> ActionChunk:
-        """Turn logits (B, L, V) into actions. Raises ValueError where a logit is not finite."""
-        values, entropy = decode_values(
-            logits, self._values, self._periods, self._never_averaged, decoding or self.decoding
+    def loss(self, loss: nn.Module, batch: Batch) -> LossOutput:
+        """Return a loss over tokens of the predicted logits against the actions that were taken."""
+        tokens = self.tokenizer.encode(batch.actions)
+        return loss(
+            self(batch.observation, tokens),
+            tokens,
+            target_values=self.tokenizer.to_values(batch.actions) if self.tokenizer.is_ordered else None,
+            padding_mask=self.tokenizer.padding_mask(batch.is_padding),
         )
-        actions = self.tokenizer.to_actions(values)
-        return ActionChunk(actions, self.tokenizer.encode(actions), entropy)
 
     @torch.no_grad()
     def act(self, observation: Observation) -> ActionChunk:
         """Return the next chunk of actions. Raises ValueError where an input or a logit is not finite."""
-        return self.decode(self(observation))
+        if self.embedding is None:
+            return self.decode(self(observation))
+        cache, inputs, choices = self.trunk.begin(observation), None, []
+        for query in range(len(self.trunk.queries)):
+            features = self.trunk.extend(query, inputs, cache)[:, None]  # (B, 1, D)
+            first = query * self.tokens_per_query
+            choices.append(self._choose(self._logits(features, first), self.decoding, first))
+            inputs = self._embed(choices[-1].tokens)
+        return self._to_chunk(choices)
+
+    def decode(self, logits: Tensor, decoding: str | None = None) -> ActionChunk:
+        """Turn the logits of a whole chunk (B, L, V) into actions. Raises ValueError where a logit is not finite."""
+        return self._to_chunk([self._choose(logits, decoding or self.decoding)])
+
+    def _logits(self, features: Tensor, first: int = 0) -> Tensor:
+        """Return logits (B, n, V) for the features (B, queries, D) of the positions from ``first`` on."""
+        features = self.split_query(features).unflatten(-1, (self.tokens_per_query, -1)).flatten(1, 2)  # (B, n, D)
+        logits = self.head(features, first)
+        if self._impossible is None:
+            return logits
+        return logits.masked_fill(self._impossible[first : first + logits.shape[1]], IMPOSSIBLE)
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        """Return the input (..., D) that the tokens (..., n) of one query are to the next."""
+        assert self.embedding is not None
+        place = torch.arange(self.tokens_per_query, device=tokens.device) * self.tokenizer.vocab_size
+        return self.embedding(tokens + place).sum(-2)
+
+    def _choose(self, logits: Tensor, rule: str, first: int = 0) -> Choice:
+        here = slice(first, first + logits.shape[1])
+        return choose(logits, self._meaning(logits.device, rule).map(lambda x: x[here]), rule, self.sampling)
+
+    def _meaning(self, device: torch.device, rule: str) -> Meanings:
+        """Return what all positions mean, worked out once a device: the tokenizer does not change any more."""
+        key = str(device), rule == "min_risk"
+        if key not in self._meanings:
+            tokenizer, points = self.tokenizer, self.tokenizer.points()
+            distances = log_widths = None
+            if rule == "min_risk" and self.distance is not None:
+                table = points.distances(self.distance)
+                distances = table.distances[table.groups]
+                if table.valid is not None:  # the risk of what cannot be chosen
+                    distances = distances.masked_fill(~table.valid[table.groups][:, None, :], 1e9)
+            if points.edges is not None:
+                widths = points.edges.diff(dim=1)
+                log_widths = (widths / widths.mean(dim=1, keepdim=True)).log()
+                log_widths = None if (log_widths.abs() < 1e-3).all() else log_widths[points.groups].float()
+            values = tokenizer.values() if tokenizer.is_ordered else None
+            found = Meanings(values, tokenizer.periods(), tokenizer.never_averaged(), log_widths, distances)
+            self._meanings[key] = found.map(lambda x: x.to(device))
+        return self._meanings[key]
+
+    def _to_chunk(self, choices: list[Choice]) -> ActionChunk:
+        entropy = torch.cat([choice.entropy for choice in choices], dim=1)
+        if not self.tokenizer.is_ordered:
+            tokens = torch.cat([choice.tokens for choice in choices], dim=1)
+            return ActionChunk(self.tokenizer.decode(tokens), tokens, entropy)
+        values = torch.cat([choice.values for choice in choices if choice.values is not None], dim=1)
+        actions = self.tokenizer.to_actions(values)
+        return ActionChunk(actions, self.tokenizer.encode(actions), entropy)

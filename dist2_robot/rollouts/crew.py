@@ -7,7 +7,7 @@ from multiprocessing.connection import wait
 
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.process import SPAWN, bare_main
-from dist2_robot.rollouts.worker import Execute, Report, Reset, serve
+from dist2_robot.rollouts.worker import Execute, Report, Reset, Slot, carry_out, serve
 
 START_TIMEOUT_S = 180.0  # imports, on a busy machine
 
@@ -81,6 +81,27 @@ class Crew:
         for slot in worker.running - set(worker.owed):
             # Others of this worker's episodes reported in this round or stand still: they cannot go on.
             self._lost[slot] = message
+
+
+class LocalCrew:
+    """All slots in this process: no start-up and no timeouts, but a simulation that dies takes this process along.
+
+    May carry out several runs one after the other, which saves building the environments anew.
+    """
+
+    def __init__(self, spec: EnvironmentSpec, render: bool = False) -> None:
+        self._spec, self._render = spec, render
+        self._slots: dict[int, Slot] = {}
+
+    def carry_out(self, commands: Sequence[Reset | Execute]) -> list[Report]:
+        """Carry out all commands and return their reports in the same order."""
+        return [carry_out(command, self._slots, self._spec, self._render) for command in commands]
+
+    def close(self) -> None:
+        """Close all environments."""
+        for slot in self._slots.values():
+            slot.close()
+        self._slots = {}
 
 
 class _Worker:

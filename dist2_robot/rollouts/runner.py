@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from dist2_robot.errors import InputError
-from dist2_robot.rollouts.crew import Crew
+from dist2_robot.rollouts.crew import Crew, LocalCrew
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult, Outcome
 from dist2_robot.rollouts.worker import Execute, Report, Reset
@@ -25,6 +25,7 @@ def run_episodes(
     film: Collection[int] = (),
     step_timeout_s: float = 60.0,
     on_episode: Callable[[EpisodeResult], None] | None = None,
+    crew: LocalCrew | None = None,
 ) -> list[EpisodeResult]:
     """Run one episode a seed and return the results in the order of the seeds.
 
@@ -38,13 +39,14 @@ def run_episodes(
             of which those without a running episode repeat another row and are thrown away.
         environment: What to simulate.
         seeds: What to reset each episode with.
-        workers: How many processes simulate.
+        workers: How many processes simulate; 0 for this one, where nothing can time out.
         batch_size: How many episodes run at a time.
         n_action_steps: How many actions of each chunk are executed before the policy is asked again.
         max_steps: Longest episode, if shorter than the environment's own limit.
         film: Places in `seeds` of the episodes to film.
         step_timeout_s: How long a worker may take for the actions of one chunk.
         on_episode: Called with each result as soon as the episode has ended.
+        crew: Simulates the environment in place of new workers, in this process, and stays open for further runs.
 
     Raises:
         InputError: The environment cannot be built from these arguments.
@@ -67,7 +69,7 @@ def run_episodes(
         else:
             seen[report.slot] = report.features or {}
 
-    crew = Crew(environment, max(1, min(workers, batch_size, len(seeds))), bool(filmed), step_timeout_s)
+    hired = crew or _hire(environment, min(workers, batch_size, len(seeds)), bool(filmed), step_timeout_s)
     try:
         while len(results) < len(seeds):
             resets = []
@@ -75,16 +77,21 @@ def run_episodes(
                 if slot not in running and queue:
                     running[slot] = queue.pop()
                     resets.append(Reset(slot, seeds[running[slot]], running[slot] in filmed, max_steps))
-            for report in crew.carry_out(resets):
+            for report in hired.carry_out(resets):
                 settle(report)
             if running:
                 slots = sorted(running)
                 chunks = _chunks(act, [seen[slot] for slot in slots], batch_size, n_action_steps, rows=slots)
-                for report in crew.carry_out([Execute(slot, chunks[slot]) for slot in slots]):
+                for report in hired.carry_out([Execute(slot, chunks[slot]) for slot in slots]):
                     settle(report)
     finally:
-        crew.close()
+        if hired is not crew:
+            hired.close()
     return [results[index] for index in range(len(seeds))]
+
+
+def _hire(environment: EnvironmentSpec, workers: int, render: bool, step_timeout_s: float) -> Crew | LocalCrew:
+    return Crew(environment, workers, render, step_timeout_s) if workers else LocalCrew(environment, render)
 
 
 def _chunks(

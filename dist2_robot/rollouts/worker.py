@@ -74,19 +74,22 @@ def serve(connection: Connection, spec: EnvironmentSpec, render: bool) -> None:
     try:
         connection.send(None)
         while True:
-            command = connection.recv()
-            try:
-                if command.slot not in slots:
-                    slots[command.slot] = Slot(make_environment(spec, render))
-                report = slots[command.slot].obey(command)
-            except Exception as error:
-                slots.pop(command.slot, None)
-                is_input_error = isinstance(error, InputError)
-                message = str(error) if is_input_error else f"{type(error).__name__}: {error}"
-                report = Report(command.slot, error=message, is_input_error=is_input_error)
-            connection.send(report)
+            connection.send(carry_out(connection.recv(), slots, spec, render))
     except (EOFError, OSError):
         pass  # the parent is gone, or wants us gone
+
+
+def carry_out(command: Reset | Execute, slots: "dict[int, Slot]", spec: EnvironmentSpec, render: bool) -> Report:
+    """Obey in the slot that a command means, which is made if it is not there, and taken away if it breaks."""
+    try:
+        if command.slot not in slots:
+            slots[command.slot] = Slot(make_environment(spec, render))
+        return slots[command.slot].obey(command)
+    except Exception as error:
+        slots.pop(command.slot, None)
+        is_input_error = isinstance(error, InputError)
+        message = str(error) if is_input_error else f"{type(error).__name__}: {error}"
+        return Report(command.slot, error=message, is_input_error=is_input_error)
 
 
 class Slot:
@@ -99,6 +102,10 @@ class Slot:
         self._film_every = max(1, round(rate_hz / FILM_HZ))
         self._frames_hz = rate_hz / self._film_every
         self._film_after_success = round(FILM_AFTER_SUCCESS_S * rate_hz)
+
+    def close(self) -> None:
+        """Free what the environment holds."""
+        self._env.close()
 
     def obey(self, command: Reset | Execute) -> Report:
         """Do what is told and report."""

@@ -4,6 +4,7 @@ B batch, T steps, A dimensions, V bins, L = T * A. Position ``t * A + a`` is dim
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -21,22 +22,33 @@ class BinnedTokenizer(Tokenizer):
     """
 
     edges: Tensor
+    counts: Tensor
 
-    def __init__(self, spec: ActionSpec, horizon: int, edges: Tensor) -> None:
-        """Args: spec: Limits and tolerances. horizon: T. edges: (A, V + 1), increasing, from low to high."""
+    def __init__(self, spec: ActionSpec, horizon: int, edges: Tensor, counts: Sequence[int] | None = None) -> None:
+        """Cut at edges.
+
+        Args:
+            spec: Limits and tolerances.
+            horizon: T.
+            edges: (A, V + 1), increasing, from low to high.
+            counts: How many of the V bins each dimension has; its edges beyond them only fill the table. None: all.
+        """
         super().__init__(spec, horizon, edges.shape[-1] - 1, horizon * len(spec), tokens_per_query=len(spec))
+        full = [self.vocab_size] * len(spec)
+        self.register_buffer("counts", torch.tensor(full if counts is None else list(counts)), persistent=False)  # (A,)
         # float64: half a bin of error must not be lost in rounding where the range is far from zero.
         self.register_buffer("edges", torch.empty_like(edges, dtype=torch.float64))
         self.set_edges(edges)
 
     def set_edges(self, edges: Tensor) -> None:
         """Move the edges (A, V + 1). Raises ValueError, naming the dimension, where bins cannot be told apart."""
-        for dimension, row in zip(self.spec.dimensions, edges.double(), strict=True):
+        for dimension, row, count in zip(self.spec.dimensions, edges.double(), self.counts.tolist(), strict=True):
+            row = row[: count + 1]
             centres = ((row[1:] + row[:-1]) / 2).float()
             if not (centres.diff() > 0).all() or not (row.diff() > 0).all():
                 bad = int(torch.argmin(row.diff()))
                 raise ValueError(
-                    f"action dimension '{dimension.name}': {self.vocab_size} bins in [{dimension.low}, "
+                    f"action dimension '{dimension.name}': {count} bins in [{dimension.low}, "
                     f"{dimension.high}] cannot be told apart in 32 bits (edges {row[bad]:.9g} and {row[bad + 1]:.9g}): "
                     "use fewer bins or a wider range"
                 )
@@ -44,13 +56,14 @@ class BinnedTokenizer(Tokenizer):
 
     def _encode(self, actions: Tensor) -> Tensor:
         values = actions.to(torch.float64, copy=True)  # wrapped in place below, and the actions are the caller's
+        low, high = self.limits()
         for i, dimension in enumerate(self.spec.dimensions):
             if dimension.wraps:
-                low, period = self.edges[i, 0], self.edges[i, -1] - self.edges[i, 0]
-                values[..., i] = low + torch.remainder(values[..., i] - low, period)
+                values[..., i] = low[i] + torch.remainder(values[..., i] - low[i], high[i] - low[i])
         inner = self.edges[:, 1:-1].contiguous()  # (A, V - 1): below the first is bin 0, above the last bin V - 1
         columns = values.movedim(-1, 0).flatten(1).contiguous()  # (A, B * T)
         tokens = torch.searchsorted(inner, columns, right=True)
+        tokens = torch.minimum(tokens, self.counts[:, None] - 1)
         return tokens.unflatten(1, values.shape[:-1]).movedim(0, -1).flatten(-2)
 
     def _decode(self, tokens: Tensor) -> Tensor:
@@ -58,6 +71,10 @@ class BinnedTokenizer(Tokenizer):
         columns = tokens.movedim(-1, 0).flatten(1)  # (A, B * T)
         values = self.centres().gather(1, columns)
         return values.unflatten(1, tokens.shape[:-1]).movedim(0, -1).float()
+
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """Return where the first bin of each dimension begins and its last one ends, (A,) each, float64."""
+        return self.edges[:, 0], self.edges.gather(1, self.counts[:, None]).squeeze(1)
 
     def centres(self) -> Tensor:
         """Return the middle of each bin, (A, V), float64."""
@@ -85,15 +102,17 @@ class BinnedTokenizer(Tokenizer):
     def points(self) -> TokenPoints:
         """Return one group per dimension."""
         tolerances = torch.tensor([d.tolerance for d in self.spec.dimensions], dtype=torch.float64)
-        edges = self.edges.cpu() / tolerances[:, None]
+        edges, counts = self.edges.cpu() / tolerances[:, None], self.counts.cpu()
+        low, high = (limit.cpu() / tolerances for limit in self.limits())
         wraps = torch.tensor([d.wraps for d in self.spec.dimensions])
         never = torch.full((len(self.spec),), math.inf, dtype=torch.float64)
         return TokenPoints(
             points=(self.centres().cpu() / tolerances[:, None])[..., None],
             groups=torch.arange(len(self.spec)).repeat(self.horizon),
             lattice=torch.arange(self.vocab_size, dtype=torch.float64).expand(len(self.spec), -1)[..., None],
-            periods=torch.where(wraps, edges[:, -1] - edges[:, 0], never),
-            lattice_periods=torch.where(wraps, torch.full_like(never, self.vocab_size), never),
+            periods=torch.where(wraps, high - low, never),
+            lattice_periods=torch.where(wraps, counts.double(), never),
             tolerances=tolerances,
             edges=edges,
+            valid=None if (counts == self.vocab_size).all() else torch.arange(self.vocab_size) < counts[:, None],
         )

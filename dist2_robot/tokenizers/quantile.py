@@ -27,18 +27,22 @@ class QuantileTokenizer(BinnedTokenizer):
         """Take the quantiles of chunks (N, T, A), column by column; actions beyond the limits count as the limits."""
         if not len(actions):
             raise ValueError("there is no whole chunk to take quantiles of")
-        uniform = uniform_edges(self.spec, self.vocab_size)
-        columns = actions.flatten(0, -2).double().cpu()
-        columns = torch.minimum(torch.maximum(columns, uniform[:, 0]), uniform[:, -1])
+        columns = self.in_limits(actions.flatten(0, -2)).cpu()
         share = torch.arange(self.vocab_size + 1, dtype=torch.float64) / self.vocab_size
         # Column by column on sorted values: torch.quantile refuses more than 16 million numbers.
         place = share * (len(columns) - 1)
         ordered = columns.sort(dim=0).values
         below, above = ordered[place.floor().long()], ordered[place.ceil().long()]
         quantiles = torch.lerp(below, above, (place - place.floor())[:, None]).T
-        edges = (1 - UNIFORM_SHARE) * quantiles + UNIFORM_SHARE * uniform
-        edges[:, 0], edges[:, -1] = uniform[:, 0], uniform[:, -1]
-        self.set_edges(edges)
+        self.set_edges(with_uniform_share(self.spec, quantiles))
 
     def config(self) -> dict[str, Any]:
         return {"name": "quantile", "horizon": self.horizon, "bins": self.vocab_size}
+
+
+def with_uniform_share(spec: ActionSpec, quantiles: Tensor) -> Tensor:
+    """Return edges (A, V + 1) that leave no bin empty: 95 % quantiles, 5 % uniform edges, and the limits themselves."""
+    uniform = uniform_edges(spec, quantiles.shape[-1] - 1)
+    edges = (1 - UNIFORM_SHARE) * quantiles + UNIFORM_SHARE * uniform
+    edges[:, 0], edges[:, -1] = uniform[:, 0], uniform[:, -1]
+    return edges

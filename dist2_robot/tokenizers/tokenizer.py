@@ -30,6 +30,9 @@ class Tokenizer(nn.Module, ABC):
     """
 
     is_ordered = True
+    _low: Tensor
+    _high: Tensor
+    _wraps: Tensor
 
     def __init__(
         self, spec: ActionSpec, horizon: int, vocab_size: int, tokens_per_chunk: int, tokens_per_query: int = 1
@@ -44,6 +47,10 @@ class Tokenizer(nn.Module, ABC):
         self.vocab_size = vocab_size
         self.tokens_per_chunk = tokens_per_chunk
         self.tokens_per_query = tokens_per_query
+        limits = torch.tensor([[d.low, d.high] for d in spec.dimensions], dtype=torch.float64).T  # (2, A)
+        self.register_buffer("_low", limits[0], persistent=False)
+        self.register_buffer("_high", limits[1], persistent=False)
+        self.register_buffer("_wraps", torch.tensor([d.wraps for d in spec.dimensions]), persistent=False)
 
     def fit(self, actions: Tensor) -> None:
         """Learn from chunks (N, T, A) of recorded actions; by default there is nothing to learn."""
@@ -107,6 +114,12 @@ class Tokenizer(nn.Module, ABC):
     def never_averaged(self) -> Tensor:
         """Return the positions (L,) whose values must not be averaged, as of a gripper that is open or shut."""
         return torch.zeros(self.tokens_per_chunk, dtype=torch.bool)
+
+    def in_limits(self, actions: Tensor) -> Tensor:
+        """Return actions (..., A) within the limits of the spec, float64: clipped, or brought round where they wrap."""
+        values = actions.double()
+        turned = self._low + torch.remainder(values - self._low, self._high - self._low)
+        return torch.where(self._wraps, turned, torch.minimum(torch.maximum(values, self._low), self._high))
 
     @abstractmethod
     def _encode(self, actions: Tensor) -> Tensor: ...

@@ -7,22 +7,25 @@ from torch import nn
 
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.losses.dist2 import Dist2Loss
+from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
 
 
 @torch.no_grad()
 def distribution_examples(
-    policy: TokenPolicy, loss: nn.Module, windows: ChunkWindows, device: torch.device, count: int = 4
+    policy: Policy, loss: nn.Module, windows: ChunkWindows, device: torch.device, count: int = 4
 ) -> list[dict[str, Any]]:
     """Return target and predicted distributions over the tokens of evenly spaced held-out frames, as plain values.
 
     Each example takes another action dimension in turn, at the first step of the chunk. The target is the one of
-    DIST2Loss where it is part of the loss, else one-hot.
+    DIST2Loss where it is part of the loss, else one-hot. Policies whose tokens are no numbers have no such picture.
     """
+    if not isinstance(policy, TokenPolicy) or not policy.tokenizer.is_ordered:
+        return []
     frames = torch.linspace(0, len(windows) - 1, count + 2).long()[1:-1]
     batch = windows.gather(frames).to(device)
-    probabilities = torch.softmax(policy(batch.observation), dim=-1)
     tokens = policy.tokenizer.encode(batch.actions)
+    probabilities = torch.softmax(policy(batch.observation, tokens), dim=-1)
     decoded = policy.act(batch.observation).actions
     dist2 = next((module for module in loss.modules() if isinstance(module, Dist2Loss)), None)
     target = dist2.target(tokens) if dist2 else nn.functional.one_hot(tokens, policy.tokenizer.vocab_size).float()

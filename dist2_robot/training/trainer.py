@@ -8,18 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.policies.policy import Policy
 from dist2_robot.progress import progress_bar
 from dist2_robot.tracking.protocol import Tracker
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.ema import WeightAverage
-from dist2_robot.training.objective import chunk_loss
 from dist2_robot.training.schedule import learning_rate
 from dist2_robot.training.state import restore_training_state, training_state
 from dist2_robot.types import Batch
 
 # Takes the policy with averaged weights, returns the content of a record.
-Check = Callable[[TokenPolicy], Mapping[str, Any]]
+Check = Callable[[Policy], Mapping[str, Any]]
 # Takes the state of the policy (averaged weights), the state of the training, and the step.
 Save = Callable[[dict[str, Tensor], dict[str, Tensor], int], None]
 
@@ -36,7 +35,7 @@ class Trainer:
 
     Args:
         policy: What is trained, on its device.
-        loss: A `TokenLoss`.
+        loss: A `TokenLoss`, or for a policy without tokens a loss of its errors.
         config: How long and how fast.
         tracker: Where the numbers go.
         validate: Called with the averaged policy every ``validate_every`` steps and at the end; None for never.
@@ -46,7 +45,7 @@ class Trainer:
 
     def __init__(
         self,
-        policy: TokenPolicy,
+        policy: Policy,
         loss: nn.Module,
         config: TrainerConfig,
         *,
@@ -104,7 +103,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        output = chunk_loss(self.policy, self.loss, self.policy(batch.observation), batch)
+        output = self.policy.loss(self.loss, batch)
         output.loss.backward()
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.gradient_clip).detach()
         if math.isfinite(norm) and math.isfinite(output.loss.detach()):

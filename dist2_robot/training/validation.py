@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.data.windows import ChunkWindows
-from dist2_robot.policies.token_policy import TokenPolicy
-from dist2_robot.training.objective import chunk_loss
+from dist2_robot.policies.policy import Policy
 
 MAX_WINDOWS = 2048  # enough for two digits, and a second at most
 BATCH_SIZE = 256
@@ -26,7 +25,7 @@ class ValidationResult:
     action_error: dict[str, float]
     action_error_by_step: list[float]
 
-    def record(self, policy: TokenPolicy) -> dict[str, Any]:
+    def record(self, policy: Policy) -> dict[str, Any]:
         """Return plain values for the log."""
         return {
             "loss": self.loss,
@@ -37,16 +36,15 @@ class ValidationResult:
 
 
 @torch.no_grad()
-def validate(policy: TokenPolicy, loss: nn.Module, windows: ChunkWindows, device: torch.device) -> ValidationResult:
+def validate(policy: Policy, loss: nn.Module, windows: ChunkWindows, device: torch.device) -> ValidationResult:
     """Compare what the policy would do with what was done, at up to 2,048 evenly spaced held-out frames."""
     count = min(len(windows), MAX_WINDOWS)
     indices = torch.linspace(0, len(windows) - 1, count).long()
     losses, errors, valid = [], [], []
     for part in indices.split(BATCH_SIZE):
         batch = windows.gather(part).to(device)
-        logits = policy(batch.observation)
-        losses.append(chunk_loss(policy, loss, logits, batch).loss * len(part))
-        errors.append(_absolute_error(policy, policy.decode(logits).actions, batch.actions))
+        losses.append(policy.loss(loss, batch).loss * len(part))
+        errors.append(_absolute_error(policy, policy.act(batch.observation).actions, batch.actions))
         valid.append(~batch.is_padding)
     error, keep = torch.cat(errors).double(), torch.cat(valid)[..., None].double()  # (N, T, A), (N, T, 1)
     tolerance = torch.tensor([d.tolerance for d in policy.spec.dimensions], device=error.device)
@@ -59,7 +57,7 @@ def validate(policy: TokenPolicy, loss: nn.Module, windows: ChunkWindows, device
     )
 
 
-def _absolute_error(policy: TokenPolicy, predicted: Tensor, truth: Tensor) -> Tensor:
+def _absolute_error(policy: Policy, predicted: Tensor, truth: Tensor) -> Tensor:
     """Return |predicted - truth|, the short way round where the dimension wraps."""
     error = (predicted - truth).abs()
     for i, dimension in enumerate(policy.spec.dimensions):

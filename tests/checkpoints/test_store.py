@@ -128,7 +128,7 @@ def test_killed_at_any_write_the_previous_checkpoint_loads(tmp_path, monkeypatch
     policy, manifest = load_policy(tmp_path)
     is_in_place = (target, name, call) == (store, "_sync", 4)
     assert manifest.step == (2 if is_in_place else 1)
-    assert torch.equal(policy.queries, tiny_policy(manifest.step).queries)
+    assert torch.equal(policy.trunk.queries, tiny_policy(manifest.step).trunk.queries)
     save(tmp_path, 2, seed=2)  # the leftovers are no hindrance
     assert load_policy(tmp_path)[1].step == 2
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_0000001", "step_0000002"]
@@ -143,7 +143,7 @@ def test_killed_while_replacing_a_checkpoint_a_whole_one_stays(tmp_path, monkeyp
         with pytest.raises(Killed):
             save(tmp_path, 1, seed=2)
     policy = load_policy(tmp_path)[0]
-    assert any(torch.equal(policy.queries, tiny_policy(seed).queries) for seed in (1, 2))
+    assert any(torch.equal(policy.trunk.queries, tiny_policy(seed).trunk.queries) for seed in (1, 2))
 
 
 @pytest.mark.fault("R3")
@@ -275,17 +275,17 @@ def rewrite(folder, tensors):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda t: t | {"queries": t["queries"][:, :4].contiguous()},
+        lambda t: t | {"trunk.queries": t["trunk.queries"][:, :4].contiguous()},
         lambda t: t | {"stranger": torch.zeros(1)},
-        lambda t: {name: tensor for name, tensor in t.items() if name != "queries"},
-        lambda t: t | {"queries": t["queries"].half()},
+        lambda t: {name: tensor for name, tensor in t.items() if name != "trunk.queries"},
+        lambda t: t | {"trunk.queries": t["trunk.queries"].half()},
     ],
 )
 def test_weights_that_do_not_fit_are_refused_by_name(folder, change):
     rewrite(folder, change(load_file(folder / MODEL_FILE)))
     message = complaint(folder)
     assert f"'{folder / MODEL_FILE}'" in message
-    assert "queries" in message or "stranger" in message
+    assert "trunk.queries" in message or "stranger" in message
 
 
 @pytest.mark.fault("S1")

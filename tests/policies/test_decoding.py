@@ -2,13 +2,15 @@
 
 import cmath
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist2_robot.policies.decoding import LOCAL_WINDOW, RULES, decode_values
+from dist2_robot.distances.difference import difference
+from dist2_robot.policies.decoding import LOCAL_WINDOW, RULES, Meanings, Sampling, choose
 
 V = 50
 WIDTH = 2 * math.pi / V
@@ -19,14 +21,21 @@ NOT, GRIPPER = torch.tensor([False]), torch.tensor([True])
 
 seeds = st.integers(0, 2**31)
 tokens = st.integers(0, V - 1)
-rules = pytest.mark.parametrize("rule", RULES)
+DETERMINISTIC = sorted(set(RULES) - {"sample"})
+rules = pytest.mark.parametrize("rule", DETERMINISTIC)
 
 
 def decode(probabilities, rule, periods=LINE, is_gripper=NOT, values=CENTRES):
     """Return the value that a rule takes from one distribution (V,), and its entropy."""
     logits = probabilities.double().clamp(min=1e-30).log().float()
-    value, entropy = decode_values(logits.view(1, 1, -1), values.view(1, -1), periods, is_gripper, rule)
-    return value.item(), entropy.item()
+    choice = choose(logits.view(1, 1, -1), mean_of(values.view(1, -1), periods, is_gripper), rule)
+    return choice.values.item(), choice.entropy.item()
+
+
+def mean_of(values, periods, is_gripper):
+    """Return what tokens mean; the risk is the squared difference, on the line or round the circle."""
+    apart = [difference(v[:, None], v, None if math.isinf(p) else p) for v, p in zip(values, periods, strict=True)]
+    return Meanings(values, periods, is_gripper, distances=torch.stack(apart).square())
 
 
 def draw(seed, sharpness=2.0):
@@ -165,13 +174,13 @@ def test_positions_and_rows_are_decoded_each_for_itself(rule):
     periods = torch.tensor([math.inf, math.inf, 2 * math.pi])
     is_gripper = torch.tensor([False, True, False])
     logits = 3 * torch.randn(4, 3, V)
-    together, entropy = decode_values(logits, values, periods, is_gripper, rule)
-    assert together.shape == entropy.shape == (4, 3)
+    together = choose(logits, mean_of(values, periods, is_gripper), rule)
+    assert together.values.shape == together.entropy.shape == (4, 3)
     for row in range(4):
         for i in range(3):
             here = slice(i, i + 1)
-            alone, _ = decode_values(logits[row, here][None], values[here], periods[here], is_gripper[here], rule)
-            assert together[row, i].item() == pytest.approx(alone.item(), abs=1e-5)
+            alone = choose(logits[row, here][None], mean_of(values[here], periods[here], is_gripper[here]), rule)
+            assert together.values[row, i].item() == pytest.approx(alone.values.item(), abs=1e-5)
 
 
 @pytest.mark.fault("D1")
@@ -182,4 +191,85 @@ def test_logits_that_are_not_finite_are_an_error_and_not_token_zero(rule, bad, e
     logits = torch.full((2, 1, V), bad) if everywhere else torch.zeros(2, 1, V)
     logits[1, 0, 7] = bad
     with pytest.raises(ValueError, match="not finite"):
-        decode_values(logits, CENTRES[None], LINE, NOT, rule)
+        choose(logits, mean_of(CENTRES[None], LINE, NOT), rule)
+
+
+@given(seeds)
+def test_median_has_half_of_the_mass_on_either_side(seed):
+    p = draw(seed)
+    token = int(torch.where(decode(p, "median")[0] == CENTRES)[0])
+    assert p[:token].sum() <= 0.5 + 1e-5
+    assert p[token + 1 :].sum() <= 0.5 + 1e-5
+
+
+@given(seeds, st.sampled_from([LINE, CIRCLE]))
+def test_least_risk_under_the_absolute_distance_is_the_median(seed, periods):
+    p = draw(seed)
+    apart = difference(CENTRES[:, None], CENTRES, None if math.isinf(periods.item()) else periods.item()).abs()
+    chosen, risk = decode(p, "median", periods)[0], apart @ p
+    assert risk[chosen == CENTRES].item() == pytest.approx(risk.min().item(), abs=1e-5)
+
+
+@given(seeds)
+def test_least_risk_under_the_squared_distance_is_the_bin_nearest_to_the_mean(seed):
+    p = draw(seed)
+    nearest = CENTRES[(CENTRES - decode(p, "mean")[0]).abs().argmin()].item()
+    risk = (CENTRES[:, None] - CENTRES).square() @ p
+    assert risk[decode(p, "min_risk")[0] == CENTRES].item() == pytest.approx(risk[nearest == CENTRES].item(), abs=1e-6)
+
+
+@given(seeds)
+def test_a_median_goes_round_the_circle_with_its_distribution(seed):
+    p = draw(seed, sharpness=6.0)
+    assert turn(decode(p.roll(20), "median", CIRCLE)[0], decode(p, "median", CIRCLE)[0] + 20 * WIDTH) < 1e-4
+
+
+def test_a_sample_follows_the_probabilities():
+    p = draw(3)
+    meanings = mean_of(CENTRES[None], LINE, GRIPPER)  # even of a gripper
+    drawn = choose(p.log().expand(20_000, 1, -1), meanings, "sample").tokens.flatten()
+    share = torch.bincount(drawn, minlength=V) / len(drawn)
+    assert (share - p).abs().max() < 5 * (p.max() / len(drawn)).sqrt()
+
+
+@given(seeds, st.floats(0.05, 1.0))
+def test_top_p_keeps_the_fewest_tokens_that_hold_the_mass(seed, top_p):
+    p = draw(seed)
+    kept = Sampling(top_p=top_p)(p.log())
+    ordered = p.sort(descending=True).values
+    count = int((kept > 0).sum())
+    assert kept.sum().item() == pytest.approx(1, abs=1e-5)
+    assert ordered[:count].sum() >= top_p - 1e-5
+    assert count == 1 or ordered[: count - 1].sum() < top_p + 1e-5
+
+
+@given(seeds, st.floats(0.3, 3.0))
+def test_a_temperature_raises_probabilities_to_a_power(seed, temperature):
+    p = draw(seed)
+    expected = p.double() ** (1 / temperature)
+    assert torch.allclose(Sampling(temperature)(p.double().log()), expected / expected.sum(), atol=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"top_p": 0.0}, {"top_p": 1.5}, {"temperature": math.nan}])
+def test_sampling_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValueError, match="sampling needs"):
+        Sampling(**wrong)
+
+
+@pytest.mark.parametrize("rule", sorted(set(DETERMINISTIC) - {"argmax"}))
+def test_of_bins_of_unequal_width_a_gripper_takes_the_densest_and_not_the_heaviest(rule):
+    widths = torch.full((V,), 1.0)
+    widths[20:24] = 0.01
+    density = torch.full((V,), 0.01)
+    density[22] = 1.0
+    p = density * widths
+    meanings = replace(mean_of(CENTRES[None], LINE, GRIPPER), log_widths=widths.log()[None])
+    choice = choose((p / p.sum()).log().view(1, 1, -1), meanings, rule)
+    assert choice.tokens.item() == 22 != p.argmax().item()
+
+
+@pytest.mark.parametrize("rule", ["mean", "local_mean"])
+@given(seeds)
+def test_the_token_of_a_value_is_the_nearest_one(rule, seed):
+    choice = choose(draw(seed).log().view(1, 1, -1), mean_of(CENTRES[None], LINE, NOT), rule)
+    assert (CENTRES - choice.values).abs().argmin() == choice.tokens

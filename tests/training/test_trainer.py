@@ -182,7 +182,7 @@ def test_checks_see_the_averaged_weights_and_leave_the_present_ones(stream):
     assert same(seen[-1], model)
     present = {f"weights.{name}": parameter for name, parameter in trainer.policy.named_parameters()}
     assert all(torch.equal(state[name], parameter) for name, parameter in present.items())
-    assert not torch.equal(seen[-1]["queries"], trainer.policy.queries)
+    assert not torch.equal(seen[-1]["trunk.queries"], trainer.policy.trunk.queries)
     assert trainer.policy.training
 
 

@@ -1,0 +1,54 @@
+"""The contract of a policy. B batch, T steps of a chunk, A action dimensions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from dist2_robot.actions.normalizer import Normalizer
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.losses.output import LossOutput
+from dist2_robot.models.chunk_transformer import ChunkTransformer
+from dist2_robot.types import ActionChunk, Batch, Observation
+
+
+class Policy(nn.Module, ABC):
+    """Looks at an observation and chooses the next chunk of actions.
+
+    Attributes:
+        spec: What an action is.
+        horizon: Steps of a chunk, T.
+        trunk: From an observation to features of the chunk.
+    """
+
+    def __init__(self, spec: ActionSpec, horizon: int, trunk: ChunkTransformer) -> None:
+        super().__init__()
+        self.spec = spec
+        self.horizon = horizon
+        self.trunk = trunk
+
+    @property
+    def normalizer(self) -> Normalizer:
+        """Scales what is observed; to be fitted on the training frames."""
+        return self.trunk.normalizer
+
+    @property
+    def observation_sizes(self) -> Mapping[str, int]:
+        """Feature name -> length of its vector."""
+        return self.trunk.encoder.sizes
+
+    @abstractmethod
+    def loss(self, loss: nn.Module, batch: Batch) -> LossOutput:
+        """Return how far the policy is from what a demonstrator did, by a loss of its kind."""
+
+    @abstractmethod
+    def act(self, observation: Observation) -> ActionChunk:
+        """Return the next chunk of actions. Raises ValueError where an input or an output is not finite."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Return plain values from which the registry builds this policy anew, given the action spec."""
+
+    def reset(self) -> None:
+        """Forget the episode. By default nothing is remembered."""

@@ -1,0 +1,75 @@
+"""The rival without tokens: one number per action. B batch, T steps of a chunk, A action dimensions, D width."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.distances.difference import difference
+from dist2_robot.losses.output import LossOutput
+from dist2_robot.models.chunk_transformer import ChunkTransformer
+from dist2_robot.policies.policy import Policy
+from dist2_robot.types import ActionChunk, Batch, Observation
+
+
+class RegressionPolicy(Policy):
+    """The same transformer as the token policy with one query a step, and a linear layer to A numbers in [-1, 1].
+
+    Args:
+        spec: What an action is; its limits span [-1, 1].
+        horizon: T.
+        observation_sizes: Feature name -> length of its vector.
+        width: D.
+        depth: Transformer blocks.
+        attention_heads: Heads of each block.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(
+        self,
+        spec: ActionSpec,
+        observation_sizes: Mapping[str, int],
+        *,
+        horizon: int,
+        width: int,
+        depth: int,
+        attention_heads: int,
+    ) -> None:
+        trunk = ChunkTransformer(observation_sizes, horizon, width=width, depth=depth, attention_heads=attention_heads)
+        super().__init__(spec, horizon, trunk)
+        self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
+        self.linear = nn.Linear(width, len(spec))
+        self.register_buffer("low", torch.tensor([d.low for d in spec.dimensions]))
+        self.register_buffer("high", torch.tensor([d.high for d in spec.dimensions]))
+
+    def config(self) -> dict[str, Any]:
+        """Return plain values from which the registry builds this policy anew, given the action spec."""
+        observed = dict(self.observation_sizes)
+        return {"name": "regression", "horizon": self.horizon, "observation_sizes": observed, **self.sizes}
+
+    def forward(self, observation: Observation) -> Tensor:
+        """Return actions (B, T, A) on the scale where the limits are -1 and 1."""
+        return self.linear(self.trunk(observation))
+
+    def loss(self, loss: nn.Module, batch: Batch) -> LossOutput:
+        """Return the loss of the errors on the scale where the limits are -1 and 1, the short way round."""
+        truth = 2 * (batch.actions - self.low) / (self.high - self.low) - 1
+        error = self(batch.observation) - truth
+        wraps = [d.wraps for d in self.spec.dimensions]
+        if any(wraps):
+            error = torch.where(torch.tensor(wraps, device=error.device), difference(error, 0 * error, 2.0), error)
+        return loss(error, padding_mask=batch.is_padding)
+
+    @torch.no_grad()
+    def act(self, observation: Observation) -> ActionChunk:
+        """Return the next chunk, within the limits; angles that wrap are brought back between them."""
+        scaled = self(observation)
+        if not torch.isfinite(scaled).all():
+            raise ValueError("the policy gave actions that are not finite")
+        wraps = torch.tensor([d.wraps for d in self.spec.dimensions], device=scaled.device)
+        scaled = torch.where(wraps, torch.remainder(scaled + 1, 2) - 1, scaled.clamp(-1, 1))
+        return ActionChunk(self.low + (scaled + 1) / 2 * (self.high - self.low))

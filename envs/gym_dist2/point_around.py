@@ -1,0 +1,64 @@
+"""A point must get past a disc to the goal behind it: left and right are equally right, their mean runs into it."""
+
+import numpy as np
+
+from gym_dist2.point_mass import EXPERT_STEP_M, POINT_RADIUS_M, PointTask, step_towards
+
+START = np.array([-0.42, 0.0])
+START_SPREAD = np.array([0.02, 0.01])  # half widths
+GOAL = np.array([0.40, 0.0])
+GOAL_SPREAD = np.array([0.03, 0.06])
+OBSTACLE = np.array([-0.05, 0.0])
+OBSTACLE_RADIUS_M = 0.18
+CLEARANCE_M = 0.05  # between the expert's point and the obstacle
+
+LEFT, RIGHT = 0, 1  # modes, as seen from the point on its way
+
+
+class PointAround(PointTask):
+    """Reach the goal behind the obstacle without touching it, within 80 steps; the expert takes about 50.
+
+    ``environment_state`` (4,): goal and obstacle, x and y in m. The obstacle has a fixed place. The goal varies by some
+    cm; the start by so little, compared with how fast the two ways part, that it does not tell one from the other.
+    Where the ways have not parted yet, the mean of the two actions points at the middle of the obstacle.
+    """
+
+    task_description = "Go around the obstacle to the goal."
+    time_limit = 80
+    modes = 2
+    goal_radius_m = 0.04
+
+    def __init__(self, render_mode: str | None = None, render_size: int = 240) -> None:
+        names = ["goal_x", "goal_y", "obstacle_x", "obstacle_y"]
+        super().__init__(names, 1, [OBSTACLE_RADIUS_M], render_mode, render_size)
+
+    def place(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw start and goal."""
+        start = START + START_SPREAD * rng.uniform(-1, 1, 2)
+        goal = GOAL + GOAL_SPREAD * rng.uniform(-1, 1, 2)
+        return start, goal[None], OBSTACLE[None]
+
+    def environment_state(self) -> np.ndarray:
+        """Return goal and obstacle."""
+        return np.concatenate([self.goals[0], self.obstacles[0]])
+
+    def expert_action(self, mode: int | None = None) -> np.ndarray:
+        """Return the expert's action: along the tangent to a circle around the obstacle while that is in the way."""
+        mode = self.mode if mode is None else mode
+        position, goal = self.position, self.goals[0]
+        to_obstacle, to_goal = self.obstacles[0] - position, goal - position
+        radius = OBSTACLE_RADIUS_M + POINT_RADIUS_M + CLEARANCE_M
+        if _is_clear(to_obstacle, to_goal, radius):
+            return step_towards(goal, position, self.velocity)
+        distance = np.hypot(*to_obstacle)
+        turn = np.arcsin(min(1.0, radius / distance)) * (1 if mode == LEFT else -1)
+        heading = np.arctan2(to_obstacle[1], to_obstacle[0]) + turn
+        return (EXPERT_STEP_M * np.array([np.cos(heading), np.sin(heading)])).astype(np.float32)
+
+
+def _is_clear(to_obstacle: np.ndarray, to_goal: np.ndarray, radius: float) -> bool:
+    """Tell whether the straight way to the goal leads away from the obstacle, or past it at that radius or more."""
+    along = to_obstacle @ to_goal
+    beside = to_obstacle[0] * to_goal[1] - to_obstacle[1] * to_goal[0]
+    length = np.hypot(*to_goal)
+    return bool(along <= 0 or abs(beside) >= radius * length or along >= length**2 + radius * length)
