@@ -127,8 +127,10 @@ def gripper_dimension(
     """Return the dimension of a gripper that is sent a value without a unit, or nothing for ``none``.
 
     A ``continuous`` one has the two values as its limits. Those of a ``binary`` one lie half a gap beyond them, so
-    that two bins have their centres at the values themselves, and more bins still decode them to within half a bin;
-    the two values are 50 tolerances apart. Neither kind is averaged when it is decoded, for half open is neither.
+    that two bins have their centres at the values themselves, and more bins still decode them to within half a bin.
+    Neither kind is averaged when it is decoded, for half open is neither. The two values of a ``binary`` one are 50
+    tolerances apart, lest a target that is spread over its neighbours reach the other one; a tokenizer that counts its
+    bins by the tolerance takes a hundred, so give it the 2.
 
     Raises:
         InputError: There is no such gripper, or the two values are the same.

@@ -156,7 +156,7 @@ def _rows(values: ArrayLike, representation: Representation) -> np.ndarray:
     rows, shape = np.array(values, dtype=np.float64), SHAPES[representation]
     if rows.ndim < len(shape) or rows.shape[-len(shape) :] != shape:
         raise ValueError(f"rotations as {representation} must be (..., {', '.join(map(str, shape))}), got {rows.shape}")
-    within = ~(np.abs(rows) > LARGEST)  # false for NaN
+    within = np.abs(rows) <= LARGEST  # false for NaN
     _refuse(~within.all(axis=tuple(range(-len(shape), 0))), rows, f"{representation} must be finite")
     if representation == "quaternion":
         _refuse(np.linalg.norm(rows, axis=-1) < DEGENERATE, rows, "a quaternion must not be zero")

@@ -8,18 +8,42 @@ from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.absolute import AbsoluteDistance
+from dist2_robot.distances.circular import CircularDistance
+from dist2_robot.distances.cosine import CosineDistance
+from dist2_robot.distances.entropy_temperature import EntropyTemperature
+from dist2_robot.distances.euclidean import EuclideanDistance
+from dist2_robot.distances.geodesic import GeodesicDistance
+from dist2_robot.distances.huber import HuberDistance
+from dist2_robot.distances.lattice import LatticeDistance
+from dist2_robot.distances.matrix import MatrixDistance
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.distances.protocol import Distance
+from dist2_robot.distances.random import RandomDistance
 from dist2_robot.distances.squared import SquaredDistance
 from dist2_robot.distances.temperature import FixedTemperature, Temperature
+from dist2_robot.distances.width_temperature import WidthTemperature
 from dist2_robot.errors import InputError, did_you_mean
 from dist2_robot.losses.cross_entropy import CrossEntropyLoss
+from dist2_robot.losses.del_ import DigitEntropyLoss
 from dist2_robot.losses.dist2 import Dist2Loss
+from dist2_robot.losses.emd import EMDLoss
 from dist2_robot.losses.energy import EnergyLoss
+from dist2_robot.losses.hl_gauss import HLGaussLoss
+from dist2_robot.losses.l1 import L1Loss
+from dist2_robot.losses.label_smoothing import LabelSmoothingLoss
+from dist2_robot.losses.mse import MSELoss
+from dist2_robot.losses.ntil import NTILoss
+from dist2_robot.losses.number_token import NumberTokenMSELoss, NumberTokenWASLoss
+from dist2_robot.losses.raft import RaftLoss
+from dist2_robot.losses.reinforce import ReinforceLoss
+from dist2_robot.losses.sord import SordLoss
+from dist2_robot.losses.vocab import VocabLoss
 from dist2_robot.losses.weighted_sum import WeightedSumLoss
+from dist2_robot.models.factored_head import FactoredHead
 from dist2_robot.models.free_head import FreeHead
 from dist2_robot.models.head import Head
 from dist2_robot.models.mixture_head import MixtureHead
+from dist2_robot.models.smooth_head import SmoothHead
 from dist2_robot.policies.decoding import RULES, Sampling
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.regression_policy import RegressionPolicy
@@ -44,11 +68,49 @@ TOKENIZERS: dict[str, Callable[..., Tokenizer]] = {
     "dct": DctTokenizer,
     "bspline": BsplineTokenizer,
 }
-DISTANCES: dict[str, Callable[..., Distance]] = {"squared": SquaredDistance, "absolute": AbsoluteDistance}
-TEMPERATURES: dict[str, Callable[..., Temperature]] = {"fixed": FixedTemperature}
-HEADS: dict[str, Callable[..., Head]] = {"free": FreeHead, "mixture": MixtureHead}
+DISTANCES: dict[str, Callable[..., Distance]] = {
+    "squared": SquaredDistance,
+    "absolute": AbsoluteDistance,
+    "huber": HuberDistance,
+    "circular": CircularDistance,
+    "geodesic": GeodesicDistance,
+    "euclidean": EuclideanDistance,
+    "cosine": CosineDistance,
+    "lattice": LatticeDistance,
+    "matrix": MatrixDistance,
+    "random": RandomDistance,
+}
+TEMPERATURES: dict[str, Callable[..., Temperature]] = {
+    "fixed": FixedTemperature,
+    "entropy": EntropyTemperature,
+    "width": WidthTemperature,
+}
+HEADS: dict[str, Callable[..., Head]] = {
+    "free": FreeHead,
+    "mixture": MixtureHead,
+    "smooth": SmoothHead,
+    "factored": FactoredHead,
+}
 POLICIES: dict[str, Callable[..., Policy]] = {"token": TokenPolicy, "regression": RegressionPolicy}
-LOSSES = {"cross_entropy": CrossEntropyLoss, "dist2": Dist2Loss, "energy": EnergyLoss, "sum": WeightedSumLoss}
+LOSSES: dict[str, Callable[..., nn.Module]] = {
+    "cross_entropy": CrossEntropyLoss,
+    "del": DigitEntropyLoss,
+    "dist2": Dist2Loss,
+    "emd": EMDLoss,
+    "energy": EnergyLoss,
+    "hl_gauss": HLGaussLoss,
+    "l1": L1Loss,
+    "label_smoothing": LabelSmoothingLoss,
+    "mse": MSELoss,
+    "ntil": NTILoss,
+    "number_token_mse": NumberTokenMSELoss,
+    "number_token_was": NumberTokenWASLoss,
+    "raft": RaftLoss,
+    "reinforce": ReinforceLoss,
+    "sord": SordLoss,
+    "sum": WeightedSumLoss,
+    "vocab": VocabLoss,
+}
 
 
 def look_up(table: Mapping[str, Any], name: str, what: str) -> Any:

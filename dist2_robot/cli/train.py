@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.checkpoints.compatibility import check_compatible
 from dist2_robot.checkpoints.golden import golden_pairs
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
@@ -106,6 +107,7 @@ def _new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
     if policy_config["name"] != "regression":
         tokenizer_config = {**config["tokenizer"], "horizon": policy_config.pop("horizon")}
         tokenizer = build_tokenizer(data.spec, tokenizer_config)
+        check_compatible(tokenizer, head=config["head"]["name"], decoding=config["decoding"], loss=config["loss"])
         chunks = data.training.gather(torch.arange(len(data.training)))
         tokenizer.fit(chunks.actions[~chunks.is_padding.any(dim=1)])
         fitted = tokenizer.state_dict()

@@ -51,7 +51,7 @@ class RandomDistance(Distance):
         for group, table in enumerate(distances):
             order = torch.arange(len(table))
             # Tokens that a group lacks stay where they are, or true tokens would get their distances.
-            there = order if valid is None else order[valid[group].cpu()]
+            there = order.clone() if valid is None else order[valid[group].cpu()]
             order[there] = there[torch.randperm(len(there), generator=generator)]
             order = order.to(table.device)
             distances[group] = table[order][:, order]

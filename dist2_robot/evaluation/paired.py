@@ -106,3 +106,91 @@ def _outcomes(results: Mapping[str, Any], name: str) -> dict[int, str]:
     if len(outcomes) != len(episodes):
         raise InputError(f"'{name}' cannot be paired: it holds {len(episodes)} episodes but {len(outcomes)} seeds")
     return outcomes
+
+
+# Training seed -> episode seed -> outcome.
+SeededOutcomes = Mapping[int, Mapping[int, str]]
+
+
+@dataclass(frozen=True)
+class SeededComparison:
+    """Two methods over the same training seeds, each on the same episodes; several tasks count alike.
+
+    Attributes:
+        training_seeds: How many, of each task.
+        n: Pairs of episodes, of all tasks and training seeds.
+        difference: Success rate of the second minus that of the first.
+        interval: 95 % bootstrap interval: training seeds are drawn, then episodes of each. Too narrow with few training
+            seeds: with three, a spread between them counts by a factor of sqrt(2 / 3) only.
+    """
+
+    training_seeds: int
+    n: int
+    difference: float
+    interval: tuple[float, float]
+
+
+def compare_seeds(tasks: Sequence[tuple[SeededOutcomes, SeededOutcomes]]) -> SeededComparison:
+    """Compare two methods that were trained with several seeds, on one task or on the mean of several.
+
+    Pairs are formed by training seed and episode seed; those in which either episode ended in an error are left out.
+
+    Raises:
+        ValueError: The two have other training seeds or episodes, or a training seed has no pair.
+    """
+    if not tasks:
+        raise ValueError("a paired comparison needs at least one task")
+    gains = []
+    for first, second in tasks:
+        if first.keys() != second.keys():
+            raise ValueError(f"training seeds differ: {sorted(first)} and {sorted(second)}")
+        gains.append([_gains(first[seed], second[seed]) for seed in sorted(first)])
+    return SeededComparison(
+        training_seeds=min(map(len, gains)),
+        n=sum(len(seed) for task in gains for seed in task),
+        difference=_mean_of_means(gains),
+        interval=_nested_interval(gains),
+    )
+
+
+def rate_of_seeds(tasks: Sequence[SeededOutcomes]) -> tuple[float, tuple[float, float]]:
+    """Return the success rate of a method over several training seeds, as mean over tasks, with its 95 % interval.
+
+    Bootstrap as in `compare_seeds`; an episode that ended in an error does not count.
+
+    Raises:
+        ValueError: There is no task, or a training seed without an episode.
+    """
+    if not tasks:
+        raise ValueError("a success rate needs at least one task")
+    successes = [[_gains({}, outcomes[seed]) for seed in sorted(outcomes)] for outcomes in tasks]
+    return _mean_of_means(successes), _nested_interval(successes)
+
+
+def _gains(first: Mapping[int, str], second: Mapping[int, str]) -> np.ndarray:
+    """Return success of the second minus success of the first (N,); without a first one it is the success."""
+    if first and first.keys() != second.keys():
+        raise ValueError("the episodes differ: evaluate both with the same seed and number of episodes")
+    pairs = [(first.get(seed, ""), second[seed]) for seed in sorted(second)]
+    gains = [int(b == "success") - int(a == "success") for a, b in pairs if "error" not in (a, b)]
+    if not gains:
+        raise ValueError("a training seed has no episode that ended without an error")
+    return np.array(gains, dtype=np.int8)
+
+
+def _mean_of_means(tasks: Sequence[Sequence[np.ndarray]]) -> float:
+    return float(np.mean([np.mean([seed.mean() for seed in task]) for task in tasks]))
+
+
+def _nested_interval(tasks: Sequence[Sequence[np.ndarray]]) -> tuple[float, float]:
+    """Percentile interval of the mean over tasks; of each task, training seeds are drawn, then episodes of each."""
+    generator = np.random.default_rng(BOOTSTRAP_SEED)
+    means = np.zeros(RESAMPLES)
+    for task in tasks:
+        drawn = generator.integers(len(task), size=(RESAMPLES, len(task)))
+        for number, gains in enumerate(task):
+            rows, _ = np.nonzero(drawn == number)
+            episodes = generator.integers(len(gains), size=(len(rows), len(gains)), dtype=np.int32)
+            np.add.at(means, rows, gains[episodes].mean(axis=1) / len(task) / len(tasks))
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)

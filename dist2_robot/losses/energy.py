@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.distances.table import DistanceTable
-from dist2_robot.losses.output import LossOutput, masked_mean
+from dist2_robot.losses.output import LossOutput, log_probabilities, masked_mean
 
 # Eigenvalues of a float32 table (V, V) are known to about this share of its largest entry, times the root of V.
 _EIGENVALUE_ERROR = 1e-6
@@ -32,11 +32,15 @@ class EnergyLoss(nn.Module):
     def __init__(self, distances: DistanceTable) -> None:
         super().__init__()
         table = distances.distances
-        self.on_a_line = _is_line_metric(table)
+        valid = torch.ones(table.shape[:2], dtype=torch.bool) if distances.valid is None else distances.valid
+        present = [d[v][:, v] for d, v in zip(table, valid.to(table.device), strict=True)]  # those that there are
+        self.on_a_line = all(_is_line_metric(d) for d in present)
         if not self.on_a_line:
-            _check_strict_negative_type(table)
+            _check_strict_negative_type(present)
+        if distances.valid is not None:  # whatever stands in for the distance to a token that is not there
+            table = table.masked_fill(~(valid[:, :, None] & valid[:, None, :]), 0.0)
         self.register_buffer("distance_table", table, persistent=False)
-        self.register_buffer("spacing", table.diagonal(offset=1, dim1=1, dim2=2), persistent=False)  # (G, V-1)
+        self.register_buffer("spacing", _spacing(table, valid), persistent=False)  # (G, V-1)
         self.register_buffer("groups", distances.groups, persistent=False)
 
     def forward(
@@ -48,7 +52,7 @@ class EnergyLoss(nn.Module):
         padding_mask: Tensor | None = None,
         metric_tokens: Tensor | None = None,
     ) -> LossOutput:
-        probabilities = torch.softmax(logits, dim=-1)  # (..., L, V)
+        probabilities = log_probabilities(logits).exp()  # (..., L, V)
         score = self._on_line(probabilities, targets) if self.on_a_line else self._general(probabilities, targets)
         if metric_tokens is not None:
             score = score.masked_fill(~metric_tokens, 0.0)
@@ -63,33 +67,44 @@ class EnergyLoss(nn.Module):
         return ((cumulative - truth).square() * self.spacing[self.groups]).sum(-1)
 
     def _general(self, probabilities: Tensor, targets: Tensor) -> Tensor:
+        groups = self.groups.expand_as(targets)
         distances = self.distance_table.to(probabilities.dtype)
-        table = distances[self.groups]  # (L, V, V)
-        to_truth = distances[self.groups.expand_as(targets), targets]  # (..., L, V)
-        to_each_other = torch.einsum("...lv,lvw->...lw", probabilities, table)
+        to_each_other = torch.empty_like(probabilities)
+        for group, table in enumerate(distances):  # not one table a position, which would be large
+            here = groups == group
+            to_each_other[here] = probabilities[here] @ table
+        to_truth = distances[groups, targets]  # (..., L, V)
         return (probabilities * (to_truth - 0.5 * to_each_other)).sum(-1)
 
 
 def _is_line_metric(table: Tensor) -> bool:
-    """Return whether every table holds the differences of ordered points on a line."""
-    points = torch.nn.functional.pad(table.diagonal(offset=1, dim1=1, dim2=2).cumsum(-1), (1, 0))  # (G, V)
-    on_line = (points[:, :, None] - points[:, None, :]).abs()
-    slack = 1e-4 * on_line + 1e-5 * table.amax(dim=(1, 2), keepdim=True)
+    """Return whether a table (V, V) holds the differences of ordered points on a line."""
+    points = torch.nn.functional.pad(table.diagonal(offset=1).cumsum(-1), (1, 0))  # (V,)
+    on_line = (points[:, None] - points[None, :]).abs()
+    slack = 1e-4 * on_line + 1e-5 * table.max()
     return bool(((table - on_line).abs() <= slack).all())
 
 
-def _check_strict_negative_type(table: Tensor) -> None:
-    """Raise ValueError unless ``sum c_i c_j d_ij < 0`` for all c but zero that sum to zero."""
-    vocab_size = table.shape[-1]
-    table = table.double().cpu()
-    centring = torch.eye(vocab_size, dtype=torch.float64) - 1.0 / vocab_size
-    scale = table.amax(dim=(1, 2))  # (G,)
-    # Centring gives the constant vector an eigenvalue of zero that says nothing: move it out of the way.
-    centred = centring @ table @ centring - (scale / vocab_size)[:, None, None]
-    largest = torch.linalg.eigvalsh(centred)[:, -1] / scale
-    if (largest > -_EIGENVALUE_ERROR * vocab_size**0.5).any():
-        raise ValueError(
-            f"the energy loss needs distances of strict negative type (largest eigenvalue {float(largest.max()):.3g} "
-            "of the largest distance, must be below 0): use the absolute distance, or the Euclidean one between code "
-            "vectors"
-        )
+def _spacing(table: Tensor, valid: Tensor) -> Tensor:
+    """Return the length of the step from each token to the next that there is, (G, V-1), for points on a line."""
+    first = valid.int().argmax(dim=1)
+    along = table[torch.arange(len(table)), first]  # (G, V), the distance from the first
+    return torch.where(valid, along, 0.0).cummax(dim=1).values.diff(dim=1)
+
+
+def _check_strict_negative_type(tables: list[Tensor]) -> None:
+    """Raise ValueError unless ``sum c_i c_j d_ij < 0`` in every table for all c but zero that sum to zero."""
+    for number, table in enumerate(tables):
+        vocab_size, scale = len(table), float(table.max())
+        if scale == 0:
+            raise ValueError(f"the energy loss needs tokens that differ: all distances of group {number} are 0")
+        table = table.double().cpu() / scale
+        centring = torch.eye(vocab_size, dtype=torch.float64) - 1.0 / vocab_size
+        # Centring gives the constant vector an eigenvalue of zero that says nothing: move it out of the way.
+        largest = float(torch.linalg.eigvalsh(centring @ table @ centring - 1.0 / vocab_size)[-1])
+        if largest > -_EIGENVALUE_ERROR * vocab_size**0.5:
+            raise ValueError(
+                f"the energy loss needs distances of strict negative type (largest eigenvalue {largest:.3g} of the "
+                "largest distance, must be below 0): use the absolute distance, or the Euclidean one between code "
+                "vectors"
+            )

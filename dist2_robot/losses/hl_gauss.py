@@ -19,8 +19,8 @@ class HLGaussLoss(nn.Module):
     """Cross-entropy with the mass of a Gaussian in each bin, normalised over the bins (so: truncated).
 
     Unlike a target of distances between tokens it knows where in its bin the true value is. Values out of range count
-    as the near limit. Where values repeat the Gaussian goes round the circle. Without ``target_values`` the value of the
-    true token is taken.
+    as the near limit. Where values wrap the Gaussian goes round the circle. Without ``target_values`` the value of
+    the true token is taken.
 
     Args:
         points: Of ordered tokens.

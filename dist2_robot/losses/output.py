@@ -1,5 +1,6 @@
 """What every loss returns, and how it averages. L positions of a chunk."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -61,9 +62,14 @@ def mean_cross_entropy(logits: Tensor, targets: Tensor, padding_mask: Tensor | N
     return masked_mean(each.view(targets.shape), padding_mask)
 
 
+def working_dtype(logits: Tensor) -> torch.dtype:
+    """Return the precision that losses are worked out in: 32 bits at least, for sums over many tokens need them."""
+    return torch.promote_types(logits.dtype, torch.float32)
+
+
 def log_probabilities(logits: Tensor) -> Tensor:
-    """Return the log softmax over tokens, in 32 bits at least: sums over many tokens need them."""
-    return torch.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    """Return the log softmax over tokens in the working precision."""
+    return torch.log_softmax(logits, dim=-1, dtype=working_dtype(logits))
 
 
 def each_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -87,3 +93,40 @@ def each_soft_cross_entropy(
     if metric_tokens is None:
         return each
     return torch.where(metric_tokens, each, -log_p.gather(-1, targets[..., None]).squeeze(-1))
+
+
+def check_weights(**weights: float) -> None:
+    """Raise ValueError unless all weights are finite and not negative, and one of them is not 0."""
+    if not (all(0 <= weight < math.inf for weight in weights.values()) and any(weights.values())):
+        named = ", ".join(f"{name}={weight}" for name, weight in weights.items())
+        raise ValueError(f"weights must be finite, not negative, not all 0: {named}")
+
+
+def with_cross_entropy(
+    logits: Tensor,
+    targets: Tensor,
+    padding_mask: Tensor | None,
+    metric_tokens: Tensor | None,
+    *,
+    ce_weight: float,
+    **terms: tuple[float, Tensor],
+) -> LossOutput:
+    """Return ``ce_weight * CE + sum of weight * mean of term`` over the positions that are not padding.
+
+    Args:
+        logits: (..., L, V).
+        targets: (..., L).
+        padding_mask: (..., L), true where a position counts for nothing.
+        metric_tokens: (..., L), true where the terms count; None for everywhere.
+        ce_weight: Of cross-entropy, which counts everywhere.
+        terms: Name -> its weight and its values (..., L).
+    """
+    total, parts = logits.new_zeros(()), {}
+    if ce_weight:
+        parts["cross_entropy"] = mean_cross_entropy(logits, targets, padding_mask)
+        total = total + ce_weight * parts["cross_entropy"]
+    for name, (weight, each) in terms.items():
+        kept = each if metric_tokens is None else each.masked_fill(~metric_tokens, 0.0)
+        parts[name] = masked_mean(kept, padding_mask)
+        total = total + weight * parts[name]
+    return LossOutput(total, {name: part.detach() for name, part in parts.items()})

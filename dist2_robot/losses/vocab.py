@@ -1,7 +1,7 @@
 """Cross-entropy within the metric tokens only: what restricting the vocabulary does, without distances.
 
-The "vocab" baseline of the DIST2Loss paper (arXiv 2503.02379). For a robot policy all tokens are metric tokens, and then
-it *is* cross-entropy; it differs for language models, whose other tokens it leaves alone.
+The "vocab" baseline of the DIST2Loss paper (arXiv 2503.02379). For a robot policy all tokens are metric tokens, and
+then it *is* cross-entropy; it differs for language models, whose other tokens it leaves alone.
 """
 
 from collections.abc import Sequence

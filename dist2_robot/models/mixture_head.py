@@ -1,12 +1,14 @@
 """Logits built from the token values, so that neighbouring tokens share what is learned.
 
-The logits of a position are the log density of a mixture of K logistic distributions at the values of its tokens,
-weighted with the widths of their bins: ``logit(v) = log width(v) + log sum_k w_k f((v - m_k) / s_k) / s_k`` with
-``f(z) = sech^2(z / 2) / 4``; the softmax over tokens normalises it. It is the mixture of PixelCNN++ (Salimans 2017,
-section 2.1) taken at the bin centres in place of the differences of its cumulative distribution: cheaper, the same
-for small bins, and what lies beyond the limits goes to the edge bins by the normalisation.
+The logits of a position are the log density of a mixture of K distributions at the values of its tokens, weighted with
+the widths of their bins: ``logit(v) = log width(v) + log sum_k w_k f((v - m_k) / s_k) / s_k``; the softmax over tokens
+normalises it. With logistics, ``f(z) = sech^2(z / 2) / 4``, it is the mixture of PixelCNN++ (Salimans 2017, section
+2.1) taken at the bin centres in place of the differences of its cumulative distribution: cheaper, the same for small
+bins, and what lies beyond the limits goes to the edge bins by the normalisation.
 
-B batch, L positions, D width, V tokens, K components.
+Where values wrap, ``v - m`` is the short way round: means lie on a circle, and both ends of the range are neighbours.
+
+B batch, L positions, n of them, D width, V tokens, K components.
 """
 
 import math
@@ -17,43 +19,48 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dist2_robot.distances.points import TokenPoints
+from dist2_robot.models.gaussian_mixture import Gaussian
 from dist2_robot.models.head import Head
-from dist2_robot.models.logistic_mixture import logistic_mixture
+from dist2_robot.models.logistic_mixture import Logistic
+from dist2_robot.models.mixture_density import Bump, mixture_density
+from dist2_robot.models.token_places import TokenPlaces
+
+KINDS: dict[str, type[Bump]] = {"logistic": Logistic, "gaussian": Gaussian}
 
 
 class MixtureHead(Head):
-    """(B, n, D) -> logits (B, n, V) through weights, means and scales of K logistics.
+    """(B, n, D) -> logits (B, n, V) through weights, means and scales of K components.
 
     Means and scales live on an axis where the tokens of each position span [-1, 1].
     """
 
-    positions: Tensor
-    log_width: Tensor | None
-
-    def __init__(self, width: int, points: TokenPoints, components: int = 3, min_scale_bins: float = 0.25) -> None:
+    def __init__(
+        self,
+        width: int,
+        points: TokenPoints,
+        components: int = 3,
+        min_scale_bins: float = 0.25,
+        kind: str = "logistic",
+        bound: float | None = None,
+    ) -> None:
         """Args: width: D. points: Of ordered tokens. components: K.
 
         min_scale_bins: The smallest scale, in mean bin widths: narrower than a bin nothing is gained.
+        kind: ``logistic`` or ``gaussian``.
+        bound: Means approach ± this, more than 1, and never get beyond: a mean far outside the limits has lost nearly
+            all of its gradient. Within the limits, and where values wrap, nothing changes. None for no bound.
         """
         super().__init__()
         if components < 1:
             raise ValueError(f"a mixture needs at least one component, got {components}")
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {sorted(KINDS)}, got '{kind}'")
+        if bound is not None and not bound > 1:
+            raise ValueError(f"bound must be more than 1, where the limits are, got {bound}")
         if not points.is_ordered:
-            raise ValueError("a mixture head needs tokens that stand for one number each: use head=free")
-        values = points.points[points.groups, :, 0]  # (L, V)
-        low, high = values[:, :1], values[:, -1:]
-        positions = (2 * (values - low) / (high - low) - 1).float()
-        self.components = components
-        self.min_scale_bins = min_scale_bins
-        self.min_scale = min_scale_bins * 2 / (values.shape[-1] - 1)
-        self.register_buffer("positions", positions, persistent=False)  # (L, V)
-        # A wide bin holds more than a narrow one of the same density; equal bins add nothing.
-        edges = torch.nn.functional.pad((positions[:, 1:] + positions[:, :-1]) / 2, (1, 1))
-        edges[:, 0], edges[:, -1] = 2 * positions[:, 0] - edges[:, 1], 2 * positions[:, -1] - edges[:, -2]
-        widths = edges.diff(dim=1)
-        log_width = torch.log(widths / widths.mean(dim=1, keepdim=True))
-        is_equal = (log_width.abs() < 1e-3).all()
-        self.register_buffer("log_width", None if is_equal else log_width, persistent=False)  # (L, V)
+            raise ValueError("a mixture head needs tokens that stand for one number each: use head=factored or free")
+        self.components, self.min_scale_bins, self.kind, self.bound = components, min_scale_bins, kind, bound
+        self.tokens = TokenPlaces(points)
         self.linear = nn.Linear(width, 3 * components)
         with torch.no_grad():  # start with components spread over the range, each a fifth of it wide
             means = torch.linspace(-0.6, 0.6, components) if components > 1 else torch.zeros(1)
@@ -61,15 +68,35 @@ class MixtureHead(Head):
             self.linear.bias[2 * components :] = math.log(math.expm1(0.2))
 
     def forward(self, features: Tensor, first: int = 0) -> Tensor:
+        count = features.shape[1]
+        places, period, spacing = (
+            self.tokens.at(x, first, count) for x in (self.tokens.places[..., 0], self.tokens.period, self.tokens.spacing)
+        )
         log_weight, mean, raw_scale = self.linear(features).chunk(3, dim=-1)  # (B, n, K)
-        inverse_scale = 1 / (F.softplus(raw_scale) + self.min_scale)
+        inverse_scale = 1 / (F.softplus(raw_scale) + self.min_scale_bins * spacing)
         log_height = torch.log_softmax(log_weight, dim=-1) + inverse_scale.log()
-        here = slice(first, first + features.shape[1])
-        points = self.positions[here].expand(len(features), -1, -1)  # (B, n, V)
-        arguments = [x.flatten(0, 1) for x in (log_height, mean, inverse_scale, points)]
-        logits = logistic_mixture(*arguments).unflatten(0, features.shape[:2])
-        return logits if self.log_width is None else logits + self.log_width[here]
+        if self.bound is not None:
+            mean = torch.where(period.isfinite(), mean, _bounded(mean, self.bound))
+        period = period if self.tokens.wraps else None
+        logits = mixture_density(KINDS[self.kind], log_height, mean, inverse_scale, places, period)
+        return logits if self.tokens.log_width is None else logits + self.tokens.at(self.tokens.log_width, first, count)
 
     def config(self) -> dict[str, Any]:
         """Return name and arguments for the registry."""
-        return {"name": "mixture", "components": self.components, "min_scale_bins": self.min_scale_bins}
+        return {
+            "name": "mixture",
+            "components": self.components,
+            "min_scale_bins": self.min_scale_bins,
+            "kind": self.kind,
+            "bound": self.bound,
+        }
+
+
+def _bounded(mean: Tensor, bound: float) -> Tensor:
+    """Return means in [-1, 1] as they are, and those beyond on a hyperbola that approaches ``± bound``.
+
+    Its slope is 1 at the limits and falls off with the square of what is beyond, not exponentially as that of a tanh.
+    """
+    within = mean.clamp(-1, 1)
+    beyond = mean - within
+    return within + beyond / (1 + beyond.abs() / (bound - 1))

@@ -19,8 +19,8 @@ class PointAround(PointTask):
     """Reach the goal behind the obstacle without touching it, within 80 steps; the expert takes about 50.
 
     ``environment_state`` (4,): goal and obstacle, x and y in m. The obstacle has a fixed place. The goal varies by some
-    cm; the start by so little, compared with how fast the two ways part, that it does not tell one from the other.
-    Where the ways have not parted yet, the mean of the two actions points at the middle of the obstacle.
+    cm. The start varies by so little, compared with how fast the two ways part, that where the point is does not soon
+    tell one way from the other; their mean points at the middle of the obstacle.
     """
 
     task_description = "Go around the obstacle to the goal."

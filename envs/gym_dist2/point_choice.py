@@ -22,8 +22,9 @@ class PointChoice(PointTask):
     is wrong with it. Of three it is not: with a goal straight up, the directions are (0, 1) and (+-0.87, -0.5), and
     their medians (0, -0.5) lead into the lower pit. That holds for small rotations of the three goals, but at 15
     degrees (and every 30 from there) the medians point at a goal. So the rotation varies by 5 degrees only: enough
-    that the goals must be looked at, and the medians stay within 12 degrees of the middle of the pit. The mean of the
-    three is to stay, which the time limit punishes.
+    that the goals must be looked at, and the medians stay within 17 degrees of the middle of the pit, which takes up
+    33 to either side. The mean of the three is to stay, which the time limit punishes. And since both coordinates name
+    the goal together, choosing each by itself may put together parts of two ways.
     """
 
     task_description = "Go to one of the three goals."

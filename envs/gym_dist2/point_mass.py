@@ -14,6 +14,7 @@ PERIOD_S = 0.1  # of an action
 TIMESTEP_S = 0.01  # of the simulation
 LAG_S = 0.02  # the velocity follows its command with this time constant
 STEP_LIMIT_M = 0.03  # how far an action may move the point along x and along y
+SPEED_LIMIT_M_S = STEP_LIMIT_M / PERIOD_S  # along x and along y
 EXPERT_STEP_M = 0.02  # how far an expert moves the point
 HALF_TABLE_M = 0.5
 POINT_RADIUS_M = 0.02
@@ -81,9 +82,10 @@ class PointTask(gym.Env):
             },
         }
         self.action_space = gym.spaces.Box(-STEP_LIMIT_M, STEP_LIMIT_M, (2,), np.float32)
+        most = np.array([HALF_TABLE_M] * 2 + [SPEED_LIMIT_M_S] * 2, np.float32)
         spaces: dict[str, gym.Space] = {
-            "agent_pos": gym.spaces.Box(-np.inf, np.inf, (4,), np.float32),
-            "environment_state": gym.spaces.Box(-np.inf, np.inf, (len(environment_names),), np.float32),
+            "agent_pos": gym.spaces.Box(-most, most),
+            "environment_state": gym.spaces.Box(-HALF_TABLE_M, HALF_TABLE_M, (len(environment_names),), np.float32),
         }
         self.observation_space = gym.spaces.Dict(spaces)
 
@@ -201,6 +203,7 @@ def _scene(goal_radii_m: list[float], obstacle_radii_m: list[float], picture_siz
   <option timestep="{TIMESTEP_S}" gravity="0 0 0" integrator="implicitfast"/>
   <visual>
     <global offwidth="{picture_size}" offheight="{picture_size}"/>
+    <quality numslices="72"/>
     <headlight ambient="0.6 0.6 0.6" diffuse="0.4 0.4 0.4" specular="0 0 0"/>
   </visual>
   <default><geom contype="0" conaffinity="0"/></default>

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from dist2_robot.distances.absolute import AbsoluteDistance
+from dist2_robot.distances.points import TokenPoints
 from dist2_robot.distances.protocol import Distance
 from dist2_robot.distances.squared import SquaredDistance
 from dist2_robot.distances.table import DistanceTable
@@ -49,3 +50,15 @@ def plane() -> DistanceTable:
     distances = torch.cdist(codes, codes)
     distances = (distances + distances.T) / 2
     return DistanceTable(distances[None].float(), torch.tensor([0, 0]))
+
+
+@pytest.fixture
+def uneven() -> TokenPoints:
+    """Return tokens of unequal width at two positions, the second measured in units half as long."""
+    return TokenPoints.of_values(torch.stack([UNEVEN, 2 * UNEVEN]))
+
+
+@pytest.fixture
+def ring() -> TokenPoints:
+    """Return six tokens on a circle, the same at any number of positions."""
+    return TokenPoints.of_values(ANGLES, period=6.0)

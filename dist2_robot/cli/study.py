@@ -1,0 +1,91 @@
+"""dist2-study: many trainings, side by side, to one table."""
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dist2_robot.checkpoints.registry import look_up
+from dist2_robot.cli.app import run_command
+from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.cli.study_job import record, train_and_evaluate
+from dist2_robot.errors import InputError
+from dist2_robot.studies.acceptance import few_demonstrations
+from dist2_robot.studies.effort import Effort, Lessons
+from dist2_robot.studies.heads_and_losses import heads_and_losses
+from dist2_robot.studies.page import write_page
+from dist2_robot.studies.picture import PICTURE_FILE
+from dist2_robot.studies.results import RESULTS_FILE, read_results
+from dist2_robot.studies.run import run_study
+from dist2_robot.studies.study import Study
+
+STUDIES: Mapping[str, Callable[..., Study]] = {
+    "heads_and_losses": heads_and_losses,
+    "few_demonstrations": few_demonstrations,
+}
+ABOUT = """
+Run the experiments behind a claim: train and evaluate many policies, jobs side by side, and draw one table of them.
+
+  dist2-study study=heads_and_losses output=studies/heads_and_losses
+  dist2-study study=heads_and_losses study.heads=[free,mixture] study.losses=[cross_entropy,dist2] study.tasks=[push-v3]
+  dist2-study study=few_demonstrations output=studies/few_demonstrations
+
+Stopped? The same command goes on with the jobs that are not done. Each of two machines does its half with shard=[0,2]
+and shard=[1,2]; copy their folders together, and run it once more.
+"""
+
+
+def study(config: dict[str, Any]) -> int:
+    """Study, jobs, results, tables."""
+    output, jobs = Path(config["output"]), config["jobs"]
+    if jobs is not None and (not isinstance(jobs, int) or jobs < 1):
+        raise InputError(f"jobs must be at least 1, got {jobs!r}")
+    chosen = _build(config["study"])
+    if not config["report_only"] or not (output / RESULTS_FILE).exists():
+        run_study(
+            chosen,
+            output,
+            collect=record,
+            execute=functools.partial(train_and_evaluate, keep_checkpoints=config["keep_checkpoints"]),
+            workers=0 if config["report_only"] else jobs or os.cpu_count() or 1,
+            shard=_shard(config["shard"]),
+            only=config["only"],
+        )
+    results = read_results(output)
+    print(write_page(results, output))
+    print(f"tables and picture: {output / 'table.md'}, {output / PICTURE_FILE}")
+    return 1 if results.failed or (results.refused and not results.rows) else 0
+
+
+def _build(config: Mapping[str, Any]) -> Study:
+    """Build the study of a ``study`` config."""
+    arguments = {name: value for name, value in config.items() if name != "name"}
+    efforts = {name: Effort(**arguments.pop(name)) for name in ("screen", "final", "effort") if name in arguments}
+    known = _known_options()
+    lessons = Lessons(
+        environments=[option for option in known["env"] if option not in ("metaworld", "none", "recorded")],
+        **{name: arguments.pop(name) for name in ("tasks", "demonstrations", "collected", "options")},
+    )
+    build = look_up(STUDIES, config["name"], "study")
+    return build(known, lessons, **efforts, **arguments)
+
+
+def _shard(value: Any) -> tuple[int, int]:
+    if len(value) != 2 or not all(isinstance(number, int) for number in value):
+        raise InputError(f"shard must be two whole numbers, e.g. shard=[0,2], got {value}")
+    return value[0], value[1]
+
+
+def _known_options() -> dict[str, list[str]]:
+    """Return group -> its options, of all groups."""
+    folders = [folder for folder in config_dir().iterdir() if folder.is_dir()]
+    return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+
+
+def main() -> None:
+    run_command("dist2-study", "study", ABOUT, study)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What a worker of a study does: the work of dist2-collect, or that of dist2-train and dist2-eval."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import nn
+
+from dist2_robot.checkpoints.registry import build_loss
+from dist2_robot.checkpoints.store import load_policy
+from dist2_robot.cli.collect import collect
+from dist2_robot.cli.compose import compose_config, quoted
+from dist2_robot.cli.dataset import load_training_data
+from dist2_robot.cli.environments import choose_environment
+from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.cli.train import train
+from dist2_robot.data.windows import ChunkWindows
+from dist2_robot.errors import InputError
+from dist2_robot.policies.policy import Policy
+from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.rollouts.crew import LocalCrew
+from dist2_robot.seeding import stream_seed
+from dist2_robot.studies.job import Demonstrations, Job
+from dist2_robot.studies.method import DEFAULT, NO_DECODING
+from dist2_robot.studies.worker import log_file
+from dist2_robot.training.validation import validate
+
+BATCH_SIZE = 16  # environments that run at a time
+
+
+class JobFailedError(Exception):
+    """A job cannot be done; the message is what dist2-train said last."""
+
+
+def record(demonstrations: Demonstrations, output: Path) -> dict[str, Any]:
+    """Record demonstrations."""
+    root = f"dataset.root={quoted(output / demonstrations.folder)}"
+    collect(compose_config("collect", [*demonstrations.options, root, "workers=1"]))
+    return {}
+
+
+def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -> dict[str, Any]:
+    """Train a policy, evaluate it by each decoding, and return what was found."""
+    folder = output / job.name
+    places = [f"dataset.root={quoted(output / job.data.folder)}", f"output={quoted(folder)}"]
+    config = compose_config("train", [*job.train_options, *places, "overwrite=true", "threads=1"])
+    if train(config):
+        raise JobFailedError(_last_line(log_file(output, job)))
+    policy, manifest = load_policy(folder, "cpu")
+    loss = build_loss(getattr(policy, "tokenizer", None), config["loss"])
+    held_out = _held_out(config)
+    environment = choose_environment(config["env"], recorded=None)
+    assert environment is not None, "a job's options name an environment"
+    evaluations, refused = [], {}
+    crew = LocalCrew(environment)  # the same environments for all decodings: to build them takes as long as to run
+    try:
+        for decoding in job.decodings:
+            try:
+                _decode_by(policy, decoding)
+            except ValueError as error:  # not all go with every tokenizer
+                refused[decoding] = str(error)
+                continue
+            torch.manual_seed(stream_seed(job.evaluation_seed, "evaluate"))  # some draw
+            results = evaluate_policy(
+                policy,
+                environment,
+                episodes=job.episodes,
+                seed=job.evaluation_seed,
+                n_action_steps=job.n_action_steps,
+                workers=0,
+                batch_size=BATCH_SIZE,
+                max_steps=job.max_steps,
+                crew=crew,
+            )
+            used = results["decoding"] or NO_DECODING
+            results |= {"checkpoint": str(folder), "step": manifest.step, "task": manifest.task}
+            (folder / used).mkdir(exist_ok=True)
+            (folder / used / "results.json").write_text(json.dumps(results, indent=1))
+            evaluations.append({
+                "decoding": used,
+                "success_rate": results["success_rate"],
+                "success_interval": results["success_interval"],
+                "outcomes": [episode["outcome"] for episode in results["per_episode"]],
+                "action_error": _action_error(policy, loss, held_out),
+            })  # fmt: skip
+    finally:
+        crew.close()
+    if not evaluations:
+        raise InputError("; ".join(f"decoding '{rule}': {reason}" for rule, reason in refused.items()))
+    if not keep_checkpoints:
+        shutil.rmtree(folder / "checkpoints")
+    summary = json.loads((folder / "summary.json").read_text())
+    return {"training_s": summary["wall_time_s"], "evaluations": evaluations, "refused_decodings": refused}
+
+
+def _decode_by(policy: Policy, decoding: str) -> None:
+    if decoding == DEFAULT:
+        return
+    if not isinstance(policy, TokenPolicy):
+        raise ValueError("the policy has no tokens to decode")
+    policy.decoding = decoding
+
+
+def _held_out(config: Mapping[str, Any]) -> ChunkWindows:
+    """Return windows of the demonstrations that were recorded and not learned from; of all if there are none."""
+    horizon = config["policy"]["horizon"]
+    everything = load_training_data({**config["dataset"], "episodes": None, "validation": 0.0}, horizon, seed=0)
+    rest = list(range(config["dataset"]["episodes"], everything.episodes))
+    if not rest:
+        return everything.training
+    return ChunkWindows(everything.table, everything.table.frames_of(rest), horizon)
+
+
+def _action_error(policy: Policy, loss: nn.Module, windows: ChunkWindows) -> float:
+    """Return the mean absolute error of the decoded actions, in tolerances."""
+    return fmean(validate(policy, loss, windows, torch.device("cpu")).action_error_by_step)
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else f"it failed without a word; see {log}"

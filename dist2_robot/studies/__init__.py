@@ -1,0 +1,1 @@
+"""The experiments behind what this project claims: many trainings, run side by side, and the tables they give."""

@@ -1,0 +1,17 @@
+"""What a study shows: tables and a picture, drawn from results.json alone."""
+
+from pathlib import Path
+
+from dist2_robot.studies.picture import write_picture
+from dist2_robot.studies.results import StudyResults
+from dist2_robot.studies.table import as_markdown, as_text, tables
+
+
+def write_page(results: StudyResults, output: Path) -> str:
+    """Write table.md, table.txt and results.png; return the text."""
+    found = tables(results)
+    text = as_text(results.name, found)
+    (output / "table.md").write_text(as_markdown(results.name, found))
+    (output / "table.txt").write_text(text)
+    write_picture(results, output)
+    return text
