@@ -1,5 +1,6 @@
 """The config of a command, from options as one would type them, without running it."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,6 @@ def compose_config(config_name: str, options: Sequence[str]) -> dict[str, Any]:
 
 
 def quoted(value: object) -> str:
-    """Return a value as an option may hold it, whatever is in it."""
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
+    """Return a value as an option may hold it, whatever is in it, but for ``${``, which means another option."""
+    # In Hydra's quotes a backslash is one, unless a quote follows.
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), str(value)) + "'"

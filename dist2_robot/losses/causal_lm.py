@@ -49,7 +49,7 @@ class CausalLMLoss(nn.Module):
         loss = self.loss(logits, targets, padding_mask=padding, metric_tokens=is_metric).loss
         if num_items_in_batch is None:
             return loss
-        return loss * ((~padding).sum() / torch.as_tensor(num_items_in_batch, device=logits.device))
+        return loss * (~padding).sum() / torch.as_tensor(num_items_in_batch, device=logits.device)
 
 
 def _logits(outputs: Any) -> Tensor:

@@ -81,7 +81,9 @@ class Dist2Loss(nn.Module):
         if not 0 <= contrast < math.inf:
             raise ValueError(f"contrast must be finite and not negative, got {contrast}")
         self.alpha, self.ce_weight, self.support, self.place_weights = alpha, ce_weight, support, place_weights
-        self.digits = digits or (1 if points is None else points.digits)
+        self.digits = digits if digits is not None else 1 if points is None else points.digits
+        if self.digits < 1:
+            raise ValueError(f"digits must be at least 1, got {digits}")
         is_made = isinstance(distances, TargetStore)
         self.targets = distances if is_made else _store(distances, tau, contrast, neighbours)
         self.metric = None if token_ids is None else MetricVocabulary(token_ids)

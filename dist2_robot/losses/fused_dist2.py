@@ -14,7 +14,8 @@ from torch.autograd.function import once_differentiable
 from dist2_robot.losses.output import working_dtype
 from dist2_robot.losses.target_store import TargetStore
 
-_CHUNK = {"cpu": 2**19, "cuda": 2**26}  # logits that are worked on at a time
+# Logits that are worked on at a time: on a CPU what its cache holds, elsewhere what memory can spare.
+_CHUNK_CPU, _CHUNK_ELSEWHERE = 2**19, 2**26
 
 
 def fused_dist2(
@@ -28,7 +29,7 @@ def fused_dist2(
         rows: (N,), the numbers of their targets in the store.
         store: The targets.
         ce: c, the weight of the cross-entropy of every position or of each, (N,). Where both weights are 0 a position
-            counts for nothing, whatever its logits.
+            counts for nothing, whatever its (finite) logits.
         kl: a, likewise.
     """
     total = ce + kl
@@ -55,7 +56,7 @@ class _FusedDist2(torch.autograd.Function):
         gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if with_gradient else None
         cross_entropy = torch.empty_like(tokens, dtype=dtype)
         divergence = torch.empty_like(cross_entropy)
-        step = max(1, _CHUNK.get(logits.device.type, _CHUNK["cuda"]) // logits.shape[1])
+        step = max(1, (_CHUNK_CPU if logits.device.type == "cpu" else _CHUNK_ELSEWHERE) // logits.shape[1])
         for start in range(0, len(logits), step):
             here = slice(start, start + step)
             scores, token, row = logits[here].to(dtype), tokens[here, None], rows[here]

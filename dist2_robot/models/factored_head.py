@@ -28,13 +28,15 @@ class FactoredHead(Head):
     waves: Tensor
 
     def __init__(self, width: int, points: TokenPoints, frequencies: int = 6, hidden: int = 128) -> None:
-        """Args: width: W. points: Of any tokens. frequencies: J; the shortest wave is ``2^(2-J)`` of half the range.
+        """Args: width: W. points: Of tokens with an order or without. frequencies: J; the shortest wave is ``2^(2-J)`` of half the range.
 
         hidden: Units between waves and embeddings.
         """
         super().__init__()
         if frequencies < 1 or hidden < 1:
             raise ValueError(f"frequencies and hidden must be at least 1, got {frequencies} and {hidden}")
+        if not points.points.shape[-1]:
+            raise ValueError("a factored head needs tokens that lie somewhere, and these are symbols: use head=free")
         self.frequencies, self.hidden = frequencies, hidden
         self.tokens = TokenPlaces(points)
         waves = fourier_features(self.tokens.places.double(), frequencies, self.tokens.period.double())

@@ -26,7 +26,7 @@ def run_study(
     """Do the jobs of a study that are not done yet, side by side, and write results.json after each stage.
 
     A failed job is tried again by the next run and does not stop the others. A stage begins when all jobs of the one
-    before are done or have failed, on this machine or another whose folders were copied here.
+    before are done or have failed, on this machine or another whose folders were copied here, but not all have failed.
 
     Args:
         study: What to do.
@@ -40,6 +40,7 @@ def run_study(
     Raises:
         InputError: The demonstrations cannot be recorded, or something was done with other settings.
     """
+    share([], shard)  # which refuses a wrong one
     jobs: dict[str, list[Job]] = {}
     rows: list[Row] = []
     failures: dict[str, Failure] = {}
@@ -75,9 +76,10 @@ def run_study(
                 is_complete = _take_stock(jobs[stage.name], output, rows, failures)
                 results = gather(study, jobs, rows, failures)
                 results.write(output)
-            if not is_complete:
+            if not is_complete or not rows:
                 if workers and stage is not study.stages[-1]:
-                    progress.write(f"{stage.name}: not all jobs are done, so what comes after it waits")
+                    reason = "not all jobs are done" if rows else "no job gave a result"
+                    progress.write(f"{stage.name}: {reason}, so what comes after it waits")
                 break
     return results
 

@@ -15,7 +15,8 @@ from dist2_robot.errors import InputError
 from dist2_robot.studies.results import read_results
 from tests.cli.small import SMALL
 
-TINY_TRAINING = ",".join(option for option in SMALL if not option.startswith(("env=", "trainer.steps=", "threads=")))
+SIZES = [option for option in SMALL if option.startswith(("policy.", "tokenizer.", "trainer.batch", "trainer.warmup"))]
+TINY_TRAINING = ",".join(f"'{option}'" for option in [*SIZES, "policy.horizon=4", "device=cpu"])
 TINY = (
     "output=study",
     "jobs=2",
@@ -45,15 +46,15 @@ def test_every_job_is_a_command_line_that_dist2_train_takes(name):
         assert data.task in (config["task"], config["env"]["id"], *[data.task][: data.task.startswith("point_")])
 
 
-def test_any_path_may_be_an_option():
-    path = r"/tmp/a b/it's=1,{x} $y\z\\"
+@pytest.mark.parametrize("path", ["/tmp/a b", "it's", r"a=1,{x} $y\z", r"a\\z\\", r"\'", "\\", "'", "''"])
+def test_any_path_may_be_an_option(path):
     assert compose_config("train", [f"output={quoted(path)}"])["output"] == path
 
 
 def test_a_wrong_option_of_a_job_is_told_with_its_command_line():
     with pytest.raises(InputError, match=r"^loss=dist3: .*dist3"):
         compose_config("train", ["loss=dist3"])
-    with pytest.raises(InputError, match="trainer.steps must be a whole number"):
+    with pytest.raises(InputError, match=r"trainer\.steps must be a whole number"):
         compose_config("train", ["trainer.steps=few"])
 
 
@@ -117,7 +118,7 @@ def test_a_study_from_demonstrations_to_tables(command, tmp_path):
 
 @pytest.mark.slow
 def test_a_training_that_breaks_is_a_failure_in_words(command, tmp_path):
-    options = f"study.options=[{TINY_TRAINING},trainer.learning_rate=1e30]"
+    options = f"study.options=[{TINY_TRAINING},'trainer.learning_rate=1e30']"
     methods = "study.methods=[{head: free, loss: cross_entropy},{head: regression, loss: mse}]"
     effort = f"study.effort={TINY_EFFORT.replace('steps: 20', 'steps: 100')}"
     outcome = command("dist2-study", "study=few_demonstrations", *TINY, options, methods, effort)

@@ -201,12 +201,15 @@ def test_it_is_found_in_few_looks_at_the_distances(looks, temperature, count):
     assert 0 < looks(temperature, line(count=count, groups=1).distances) <= 25
 
 
-@pytest.mark.parametrize("temperature", [EntropyTemperature(0.01), EntropyTemperature(2.0), WidthTemperature(0.1)])
-def test_a_group_that_is_done_waits_for_the_others(looks, temperature):
-    tables = [line(count=30, groups=1).distances, uneven().distances, line(AbsoluteDistance(), 30, 1).distances]
-    alone = [looks(temperature, table) for table in tables]
-    assert len(set(alone)) > 1
-    assert looks(temperature, torch.cat(tables)) == max(alone)
+def test_a_group_that_is_done_waits_for_the_others(looks):
+    """All tokens are 3 apart in one group, whose search starts at tau = 3; the wanted entropy is the one there."""
+    alike = 3 * (1 - torch.eye(30))[None]
+    wanted = entropies(DistanceTable(alike, torch.tensor([0])), 3.0)[0]
+    for other in (line(count=30, groups=1).distances, uneven().distances):
+        together = torch.cat([alike, other])
+        assert looks(EntropyTemperature(wanted), together) == looks(EntropyTemperature(wanted), other)
+        tau = EntropyTemperature(wanted)(DistanceTable(together, torch.arange(2)))
+        assert tau[0].item() == pytest.approx(3.0, rel=1e-9)
 
 
 @pytest.mark.parametrize(

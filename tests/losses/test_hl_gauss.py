@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def normal(x):
 def test_it_equals_its_closed_form(value, sigma):
     edges = UNEVEN.edges[0].tolist()
     near = min(max(value, edges[0]), edges[-1])
-    mass = [normal((high - near) / sigma) - normal((low - near) / sigma) for low, high in zip(edges, edges[1:])]
+    mass = [normal((high - near) / sigma) - normal((low - near) / sigma) for low, high in pairwise(edges)]
     expected = [m / sum(mass) for m in mass]
     assert target(UNEVEN, value, sigma=sigma, unit="tolerance").tolist() == pytest.approx(expected, abs=1e-5)
 
@@ -51,7 +52,7 @@ def test_on_a_circle_it_goes_round(value, sigma):
     edges = RING.edges[0].tolist()
     mass = [
         sum(normal((high - value + 6 * k) / sigma) - normal((low - value + 6 * k) / sigma) for k in range(-200, 201))
-        for low, high in zip(edges, edges[1:])
+        for low, high in pairwise(edges)
     ]
     assert target(RING, value, sigma=sigma).tolist() == pytest.approx(mass, abs=1e-5)
     assert torch.allclose(target(RING, value + 6, sigma=sigma), target(RING, value, sigma=sigma), atol=1e-5)

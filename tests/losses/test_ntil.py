@@ -23,7 +23,8 @@ def term_by_term(logits, targets, count):
     for row, truth in zip(torch.softmax(logits, -1).tolist(), targets.tolist(), strict=True):
         for first in range(0, len(truth), count):
             expected = number = 0.0
-            for place, (p, x) in enumerate(zip(row[first : first + count][::-1], truth[first : first + count][::-1])):
+            here = slice(first, first + count)
+            for place, (p, x) in enumerate(zip(row[here][::-1], truth[here][::-1], strict=True)):
                 emd.append(1.2**place * sum(q * abs(v - x) for v, q in enumerate(p)))
                 expected += 10**place * sum(q * v for v, q in enumerate(p))
                 number += 10**place * x

@@ -88,6 +88,13 @@ def test_a_failure_is_told_in_a_line_and_tried_again_and_stops_nobody(tmp_path):
     assert done(tmp_path) == sorted(jobs[i].name for i in (0, 1, 4, 5))
 
 
+def test_nothing_is_made_of_no_results(tmp_path):
+    jobs = [make_job("refuses", stage="stage0", seed=seed, may_be_refused=True) for seed in range(2)]
+    results = run(study_of(jobs, grid("stage1")), tmp_path)
+    assert [(stage["jobs"], stage["done"]) for stage in results.stages] == [(2, 0), (0, 0)]
+    assert (results.rows, results.failed, len(results.refused)) == ([], [], 2)
+
+
 def test_the_next_stage_is_made_of_what_the_one_before_found(tmp_path):
     seen = []
 
