@@ -35,7 +35,7 @@ COMMANDS = {
 }
 KIND_OF = {"residual_vq": "codes", "fsq": "codes", "fast": "symbols"}  # all others make numbers
 PARTS = {"dist2_energy": ["dist2", "energy"], "dist2_paper": ["dist2"]}  # what a loss config is made of
-REFUSED_ON_NUMBERS: set[str] = set()
+REFUSED_ON_NUMBERS = {"cosine"}
 GROUPS = {
     folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
     for folder in config_dir().iterdir()
@@ -44,7 +44,7 @@ GROUPS = {
 
 # Every option with every option of the groups that it meets.
 TOKEN_LOSSES = [name for name in GROUPS["loss"] if name not in ("l1", "mse")]
-WITH_DISTANCE = ["dist2", "sord", "number_token_was", "reinforce"]
+WITH_DISTANCE = ["dist2", "sord", "reinforce"]
 PAIRS = [
     *product(("tokenizer",), GROUPS["tokenizer"], ("head",), GROUPS["head"]),
     *product(("tokenizer",), GROUPS["tokenizer"], ("loss",), TOKEN_LOSSES),

@@ -51,10 +51,13 @@ from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.tokenizers.bspline import BsplineTokenizer
 from dist2_robot.tokenizers.dct import DctTokenizer
 from dist2_robot.tokenizers.digits import DigitsTokenizer
+from dist2_robot.tokenizers.fast import FastTokenizer
+from dist2_robot.tokenizers.fsq import FsqTokenizer
 from dist2_robot.tokenizers.gaussian import GaussianTokenizer
 from dist2_robot.tokenizers.mu_law import MuLawTokenizer
 from dist2_robot.tokenizers.per_dimension import PerDimensionTokenizer
 from dist2_robot.tokenizers.quantile import QuantileTokenizer
+from dist2_robot.tokenizers.residual_vq import ResidualVQTokenizer
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.tokenizers.uniform import UniformTokenizer
 
@@ -67,6 +70,9 @@ TOKENIZERS: dict[str, Callable[..., Tokenizer]] = {
     "digits": DigitsTokenizer,
     "dct": DctTokenizer,
     "bspline": BsplineTokenizer,
+    "residual_vq": ResidualVQTokenizer,
+    "fsq": FsqTokenizer,
+    "fast": FastTokenizer,
 }
 DISTANCES: dict[str, Callable[..., Distance]] = {
     "squared": SquaredDistance,

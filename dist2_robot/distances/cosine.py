@@ -25,7 +25,9 @@ class CosineDistance(Distance):
 
     def __call__(self, a: Tensor, b: Tensor, period: float | None = None) -> Tensor:
         if a.shape[-1] < 2 or period is not None:
-            raise DistanceError("the cosine distance is of code vectors, and these tokens are numbers: use absolute")
+            raise DistanceError(
+                "the cosine distance is of code vectors, and these tokens are numbers: use distance=absolute"
+            )
         return (_direction(a) - _direction(b)).square().sum(-1) / 2
 
 

@@ -19,7 +19,8 @@ class TokenPoints:
     """Tokens as points, positions that share them in one group.
 
     Attributes:
-        points: (G, V, D), float64, in units of tolerance. For ordered tokens D is 1 and the values increase along V.
+        points: (G, V, D), float64, in units of tolerance. For ordered tokens D is 1 and the values increase along V;
+            for symbols that are nowhere, so that there is no distance between them, D is 0.
         groups: (L,), which group a position belongs to.
         lattice: (G, V, E), float64, the same tokens counted in steps, neighbours 1 apart; None for a codebook.
         periods: (G,), the length after which values repeat, in tolerances; infinite where they do not.
@@ -79,10 +80,14 @@ class TokenPoints:
         """Return how far apart the tokens of each group are.
 
         Raises:
-            DistanceError: The distance is measured in bins, and these tokens are none, or it cannot be taken between
-                them.
+            DistanceError: The tokens are mere symbols (D = 0), or the distance is measured in bins, and these tokens
+                are none, or it cannot be taken between them.
         """
         points, periods = self.points, self.periods
+        if not points.shape[-1]:
+            raise DistanceError(
+                "these tokens are symbols with no distance between them: use tokenizer=dct, which keeps the metric"
+            )
         if distance.unit == "bins":
             if self.lattice is None:
                 raise DistanceError("these tokens have no bins to count: use a distance with unit=tolerance")

@@ -19,6 +19,7 @@ from dist2_robot.distances.protocol import Distance
 from dist2_robot.distances.table import DistanceTable
 from dist2_robot.distances.target import nearest, nearest_targets, soft_targets
 from dist2_robot.distances.temperature import FixedTemperature, Temperature
+from dist2_robot.losses.compiled_dist2 import CompiledDist2
 from dist2_robot.losses.fused_dist2 import fused_dist2
 from dist2_robot.losses.metric_vocabulary import MetricVocabulary
 from dist2_robot.losses.output import LossOutput, each_cross_entropy, masked_mean, mean_cross_entropy, working_dtype
@@ -136,8 +137,7 @@ class Dist2Loss(nn.Module):
             number, has_distance = self.metric.find(targets)
             has_distance = has_distance if metric_tokens is None else has_distance & metric_tokens
         weights = self._weights(targets, has_distance, working_dtype(logits))
-        fused = self.metric is None and not torch.compiler.is_compiling()  # a compiler fuses by itself
-        terms = self._in_one_pass if fused else self._term_by_term
+        terms = self._in_one_pass if self.metric is None else self._term_by_term
         loss, cross_entropy, divergence = terms(logits, targets, number, padding_mask, weights)
         return LossOutput(loss, {"cross_entropy": cross_entropy.detach(), "divergence": divergence.detach()})
 
@@ -165,7 +165,8 @@ class Dist2Loss(nn.Module):
             ce_weight = self.ce_weight * each
             kl_weight = self.alpha * each * (1.0 if weights is None else weights.flatten())
         flat = logits.flatten(0, -2), targets.flatten(), self.targets.number(number).flatten()
-        loss, cross_entropy, divergence = fused_dist2(*flat, self.targets, ce_weight, kl_weight)
+        one_pass = CompiledDist2.apply if torch.compiler.is_compiling() else fused_dist2
+        loss, cross_entropy, divergence = one_pass(*flat, self.targets, ce_weight, kl_weight)
         cross_entropy, divergence = cross_entropy.view_as(targets), divergence.view_as(targets)
         divergence = divergence if weights is None else weights * divergence
         return loss, masked_mean(cross_entropy, padding_mask), masked_mean(divergence, padding_mask)
@@ -181,7 +182,7 @@ class Dist2Loss(nn.Module):
         else:  # that of the cross-entropy
             normaliser = cross_entropy + logits.gather(-1, targets[..., None]).squeeze(-1)
         rows = self.targets.number(number)
-        expected = self.targets.rows(rows, scores.dtype).expect(scores)
+        expected = self.targets.rows(rows.flatten(), scores.dtype).expect(scores.flatten(0, -2)).view_as(rows)
         divergence = self.targets.negative_entropy[rows] + normaliser - expected
         if weights is not None:
             divergence = (weights * divergence).masked_fill(weights == 0, 0.0)

@@ -2,7 +2,7 @@
 
 Both need the log-sum-exp of the same logits, and with weights c and a of a position their gradient is
 ``(c + a) softmax(logits) - c onehot(x) - a p_d``. So softmax, both losses and the gradient are worked out a few
-positions at a time, while these are in the cache, and only the gradient is kept for the way back.
+positions at a time, while these are in the cache, and the gradient is kept for the way back.
 """
 
 from typing import Any
@@ -52,39 +52,52 @@ class _FusedDist2(torch.autograd.Function):
         share: float | Tensor,
         with_gradient: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        dtype = working_dtype(logits)
-        gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if with_gradient else None
-        cross_entropy = torch.empty_like(tokens, dtype=dtype)
-        divergence = torch.empty_like(cross_entropy)
-        step = max(1, (_CHUNK_CPU if logits.device.type == "cpu" else _CHUNK_ELSEWHERE) // logits.shape[1])
-        for start in range(0, len(logits), step):
-            here = slice(start, start + step)
-            scores, token, row = logits[here].to(dtype), tokens[here, None], rows[here]
-            reuse = gradient is not None and gradient.dtype == dtype
-            probability = torch.softmax(scores, -1, out=gradient[here] if reuse and gradient is not None else None)
-            # The largest probability is at least 1 / V, so its logarithm is exact.
-            normaliser = scores.amax(-1) - probability.amax(-1).log()
-            cross_entropy[here] = normaliser - scores.gather(1, token).squeeze(1)
-            target = store.rows(row, dtype)
-            divergence[here] = store.negative_entropy[row] + normaliser - target.expect(scores)
-            if gradient is not None:
-                part = share[here, None] if isinstance(share, Tensor) else share
-                target.subtract_from(probability, part)
-                probability.scatter_add_(1, token, (torch.zeros_like(token, dtype=dtype) + part) - 1)
-                if not reuse:
-                    gradient[here] = probability
+        cross_entropy, divergence, gradient = _in_parts(logits, tokens, rows, store, share, with_gradient)
         each = (1 - share) * cross_entropy + share * divergence
         loss = (total * each).masked_fill(total == 0, 0.0).sum() if isinstance(total, Tensor) else total * each.sum()
-        ctx.total = total
-        ctx.save_for_backward(gradient)
+        ctx.store, ctx.total, ctx.share, ctx.gradient = store, total, share, gradient
+        ctx.save_for_backward(logits, tokens, rows)
         ctx.mark_non_differentiable(cross_entropy, divergence)
         return loss, cross_entropy, divergence
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        """Return the kept gradient, weighted."""
-        (gradient,) = ctx.saved_tensors
+        """Return the kept gradient, weighted in place. It is worked out anew where it was handed out before."""
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            logits, tokens, rows = ctx.saved_tensors
+            _, _, gradient = _in_parts(logits, tokens, rows, ctx.store, ctx.share, True)
+        assert gradient is not None
         weight = upstream * ctx.total
-        weighted = gradient * (weight[:, None] if weight.ndim else weight).to(gradient.dtype)
-        return weighted, None, None, None, None, None, None
+        gradient.mul_(weight[:, None] if weight.ndim else weight)
+        return gradient, None, None, None, None, None, None
+
+
+def _in_parts(
+    logits: Tensor, tokens: Tensor, rows: Tensor, store: TargetStore, share: float | Tensor, with_gradient: bool
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return each CE and each KL, (N,), and the gradient of ``(1 - share) CE + share KL``, (N, V)."""
+    dtype, count = working_dtype(logits), len(logits)
+    gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if with_gradient else None
+    normaliser = torch.empty(count, dtype=dtype, device=logits.device)
+    expected = torch.empty_like(normaliser)
+    minus_rest = (torch.zeros_like(normaliser) + share - 1)[:, None]
+    chunk = _CHUNK_CPU * torch.get_num_threads() if logits.device.type == "cpu" else _CHUNK_ELSEWHERE
+    step = max(1, chunk // logits.shape[1])
+    for start in range(0, count, step):
+        here = slice(start, start + step)
+        scores = logits[here].to(dtype)
+        into = gradient[here] if gradient is not None and gradient.dtype == dtype else None
+        probability = torch.softmax(scores, -1, out=into)
+        # The largest probability is at least 1 / V, so its logarithm is exact.
+        torch.sub(scores.amax(-1), probability.amax(-1).log_(), out=normaliser[here])
+        target = store.rows(rows[here], dtype)
+        expected[here] = target.expect(scores)
+        if gradient is not None:
+            target.subtract_from(probability, share[here, None] if isinstance(share, Tensor) else share)
+            probability.scatter_add_(1, tokens[here, None], minus_rest[here])
+            if into is None:
+                gradient[here] = probability
+    cross_entropy = normaliser - logits.gather(1, tokens[:, None]).squeeze(1)
+    return cross_entropy, store.negative_entropy[rows] + normaliser - expected, gradient

@@ -46,6 +46,10 @@ class Targets(ABC):
     def subtract_from(self, gradient: Tensor, share: float | Tensor) -> None:
         """Take ``share * p_d`` off a gradient (N, V), in place; share is a number or (N, 1)."""
 
+    @abstractmethod
+    def taken_from(self, gradient: Tensor, share: Tensor) -> Tensor:
+        """Return ``gradient - share * p_d``, (N, V), share being (N, 1) or (1, 1)."""
+
 
 class DenseTargets(TargetStore):
     """All V entries of each target."""
@@ -63,7 +67,7 @@ class DenseTargets(TargetStore):
         return self.table[rows]
 
     def rows(self, rows: Tensor, dtype: torch.dtype) -> "Targets":
-        return _DenseRows(self.table[rows].to(dtype))
+        return _DenseRows(self.table.index_select(0, rows).to(dtype))  # `table[rows]` takes five times as long
 
 
 class _DenseRows(Targets):
@@ -78,6 +82,9 @@ class _DenseRows(Targets):
             gradient.addcmul_(self.shares, share, value=-1.0)
         else:
             gradient.sub_(self.shares, alpha=share)
+
+    def taken_from(self, gradient: Tensor, share: Tensor) -> Tensor:
+        return gradient - share * self.shares
 
 
 class SparseTargets(TargetStore):
@@ -98,7 +105,7 @@ class SparseTargets(TargetStore):
         return whole.scatter_(-1, self.tokens[rows], self.shares[rows])
 
     def rows(self, rows: Tensor, dtype: torch.dtype) -> "Targets":
-        return _SparseRows(self.tokens[rows], self.shares[rows].to(dtype))
+        return _SparseRows(self.tokens.index_select(0, rows), self.shares.index_select(0, rows).to(dtype))
 
 
 class _SparseRows(Targets):
@@ -110,3 +117,6 @@ class _SparseRows(Targets):
 
     def subtract_from(self, gradient: Tensor, share: float | Tensor) -> None:
         gradient.scatter_add_(-1, self.tokens, -share * self.shares)
+
+    def taken_from(self, gradient: Tensor, share: Tensor) -> Tensor:
+        return gradient.scatter_add(-1, self.tokens, -share * self.shares)

@@ -6,6 +6,11 @@ normalises it. With logistics, ``f(z) = sech^2(z / 2) / 4``, it is the mixture o
 2.1) taken at the bin centres in place of the differences of its cumulative distribution: cheaper, the same for small
 bins, and what lies beyond the limits goes to the edge bins by the normalisation.
 
+Each component has an anchor, and its mean stays within ``reach`` cells of it, a cell being the K-th part of the range.
+To change its mind from one end of the range to the other a policy must then move weight between components, and on the
+way it believes in both. Means that roam move through all that lies between, and two right answers for nearly the same
+input become one wrong one (docs/log.md).
+
 Where values wrap, ``v - m`` is the short way round: means lie on a circle, and both ends of the range are neighbours.
 
 B batch, L positions, n of them, D width, V tokens, K components.
@@ -34,49 +39,52 @@ class MixtureHead(Head):
     Means and scales live on an axis where the tokens of each position span [-1, 1].
     """
 
+    anchors: Tensor
+
     def __init__(
         self,
         width: int,
         points: TokenPoints,
-        components: int = 3,
+        components: int = 8,
         min_scale_bins: float = 0.25,
         kind: str = "logistic",
-        bound: float | None = None,
+        reach: float | None = 1.0,
     ) -> None:
         """Args: width: D. points: Of ordered tokens. components: K.
 
         min_scale_bins: The smallest scale, in mean bin widths: narrower than a bin nothing is gained.
         kind: ``logistic`` or ``gaussian``.
-        bound: Means approach ± this, more than 1, and never get beyond: a mean far outside the limits has lost nearly
-            all of its gradient. Within the limits, and where values wrap, nothing changes. None for no bound.
+        reach: How far a mean gets from its anchor, in cells of 2 / K; None to roam.
         """
         super().__init__()
         if components < 1:
             raise ValueError(f"a mixture needs at least one component, got {components}")
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {sorted(KINDS)}, got '{kind}'")
-        if bound is not None and not bound > 1:
-            raise ValueError(f"bound must be more than 1, where the limits are, got {bound}")
+        if reach is not None and not reach > 0.5:
+            raise ValueError(f"reach must be more than 0.5, or no mean gets half-way between two anchors, got {reach}")
         if not points.is_ordered:
             raise ValueError("a mixture head needs tokens that stand for one number each: use head=factored or free")
-        self.components, self.min_scale_bins, self.kind, self.bound = components, min_scale_bins, kind, bound
+        self.components, self.min_scale_bins, self.kind, self.reach = components, min_scale_bins, kind, reach
         self.tokens = TokenPlaces(points)
         self.linear = nn.Linear(width, 3 * components)
-        with torch.no_grad():  # start with components spread over the range, each a fifth of it wide
-            means = torch.linspace(-0.6, 0.6, components) if components > 1 else torch.zeros(1)
-            self.linear.bias[components : 2 * components] = means
-            self.linear.bias[2 * components :] = math.log(math.expm1(0.2))
+        anchors = (2 * torch.arange(components) + 1) / components - 1  # the middles of K cells of [-1, 1]
+        self.register_buffer("anchors", anchors, persistent=False)
+        with torch.no_grad():  # start with components spread over the range, each half a cell wide
+            self.linear.bias[components : 2 * components] = 0.0 if reach else anchors
+            self.linear.bias[2 * components :] = math.log(math.expm1(1 / components))
 
     def forward(self, features: Tensor, first: int = 0) -> Tensor:
         count = features.shape[1]
         places, period, spacing = (
-            self.tokens.at(x, first, count) for x in (self.tokens.places[..., 0], self.tokens.period, self.tokens.spacing)
+            self.tokens.at(x, first, count)
+            for x in (self.tokens.places[..., 0], self.tokens.period, self.tokens.spacing)
         )
         log_weight, mean, raw_scale = self.linear(features).chunk(3, dim=-1)  # (B, n, K)
         inverse_scale = 1 / (F.softplus(raw_scale) + self.min_scale_bins * spacing)
         log_height = torch.log_softmax(log_weight, dim=-1) + inverse_scale.log()
-        if self.bound is not None:
-            mean = torch.where(period.isfinite(), mean, _bounded(mean, self.bound))
+        if self.reach is not None:
+            mean = self.anchors + self.reach * (2 / self.components) * torch.tanh(mean)
         period = period if self.tokens.wraps else None
         logits = mixture_density(KINDS[self.kind], log_height, mean, inverse_scale, places, period)
         return logits if self.tokens.log_width is None else logits + self.tokens.at(self.tokens.log_width, first, count)
@@ -88,15 +96,5 @@ class MixtureHead(Head):
             "components": self.components,
             "min_scale_bins": self.min_scale_bins,
             "kind": self.kind,
-            "bound": self.bound,
+            "reach": self.reach,
         }
-
-
-def _bounded(mean: Tensor, bound: float) -> Tensor:
-    """Return means in [-1, 1] as they are, and those beyond on a hyperbola that approaches ``± bound``.
-
-    Its slope is 1 at the limits and falls off with the square of what is beyond, not exponentially as that of a tanh.
-    """
-    within = mean.clamp(-1, 1)
-    beyond = mean - within
-    return within + beyond / (1 + beyond.abs() / (bound - 1))

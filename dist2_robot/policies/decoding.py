@@ -21,6 +21,7 @@ class Meanings:
         never_averaged: (n,), positions such as grippers, where half open is neither.
         log_widths: (n, V), of bins that are not equally wide; None where they are.
         distances: (n, V, V), for the rule of least risk only.
+        valid: (n, V), which tokens there are, where some positions have fewer than V; None for all.
     """
 
     values: Tensor | None
@@ -28,6 +29,7 @@ class Meanings:
     never_averaged: Tensor
     log_widths: Tensor | None = None
     distances: Tensor | None = None
+    valid: Tensor | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Meanings":
         """Return the same with every tensor changed: moved to a device, or cut to some of the positions."""
@@ -88,16 +90,17 @@ def median(probabilities: Tensor, meanings: Meanings) -> Tensor:
     if not wraps.any() or meanings.values is None:
         return plain
     values, periods = meanings.values[wraps], meanings.periods[wraps]
-    arcs = [difference(v[:, None], v, float(p)).abs() for v, p in zip(values, periods, strict=True)]
+    arcs = torch.stack([difference(v[:, None], v, float(p)).abs() for v, p in zip(values, periods, strict=True)])
+    valid = None if meanings.valid is None else meanings.valid[wraps]
     tokens = plain.clone()
-    tokens[:, wraps] = _least_risk(probabilities[:, wraps], torch.stack(arcs))
+    tokens[:, wraps] = _least_risk(probabilities[:, wraps], arcs, valid)
     return tokens
 
 
 def min_risk(probabilities: Tensor, meanings: Meanings) -> Tensor:
     """The token of least expected distance to what the policy believes, under the distance it is trained with."""
     assert meanings.distances is not None
-    return _least_risk(probabilities, meanings.distances)
+    return _least_risk(probabilities, meanings.distances, meanings.valid)
 
 
 def sample(probabilities: Tensor, meanings: Meanings) -> Tensor:
@@ -123,16 +126,17 @@ def mean(probabilities: Tensor, meanings: Meanings) -> Tensor:
 
 
 def local_mean(probabilities: Tensor, meanings: Meanings) -> Tensor:
-    """The expected value within 4 % of the vocabulary on either side of the most probable token.
+    """The expected value within 4 % of the tokens of a position on either side of the most probable one.
 
     As smooth as the mean where there is one mode, and never between two that lie farther apart.
     """
-    vocab_size = probabilities.shape[-1]
     mode = probabilities.argmax(-1)  # (B, n)
-    offset = (torch.arange(vocab_size, device=mode.device) - mode[..., None]).abs()  # (B, n, V)
+    offset = (torch.arange(probabilities.shape[-1], device=mode.device) - mode[..., None]).abs()  # (B, n, V)
+    count = torch.full_like(meanings.periods, probabilities.shape[-1])
+    count = (count if meanings.valid is None else meanings.valid.sum(-1))[:, None]  # (n, 1)
     wraps = torch.isfinite(meanings.periods)[:, None]
-    offset = torch.where(wraps, torch.minimum(offset, vocab_size - offset), offset)
-    near = probabilities.masked_fill(offset > max(1, round(LOCAL_WINDOW * vocab_size)), 0.0)
+    offset = torch.where(wraps, torch.minimum(offset, (count - offset).abs()), offset)
+    near = probabilities.masked_fill(offset > (LOCAL_WINDOW * count).round().clamp(min=1), 0.0)
     return mean(near / near.sum(-1, keepdim=True), meanings)
 
 
@@ -175,8 +179,9 @@ def choose(logits: Tensor, meanings: Meanings, rule: str, sampling: Sampling | N
     return Choice((values[..., None] >= between).sum(-1), values, entropy)
 
 
-def _least_risk(probabilities: Tensor, distances: Tensor) -> Tensor:
-    return torch.einsum("bnv,nvw->bnw", probabilities, distances.to(probabilities)).argmin(-1)
+def _least_risk(probabilities: Tensor, distances: Tensor, valid: Tensor | None) -> Tensor:
+    risk = torch.einsum("bnv,nvw->bnw", probabilities, distances.to(probabilities))
+    return (risk if valid is None else risk.masked_fill(~valid, torch.inf)).argmin(-1)
 
 
 def _pick(values: Tensor, tokens: Tensor) -> Tensor:

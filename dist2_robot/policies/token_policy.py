@@ -79,8 +79,9 @@ class TokenPolicy(Policy):
         self.split_query = nn.Linear(width, group * width) if group > 1 else nn.Identity()
         # Chosen tokens become inputs of the next query: one embedding for each place within a query.
         self.embedding = nn.Embedding(group * tokenizer.vocab_size, width) if causal else None
-        valid = tokenizer.points().valid
-        impossible = None if valid is None else ~valid[tokenizer.points().groups]
+        points = tokenizer.points()
+        self._digits = points.digits
+        impossible = None if points.valid is None else ~points.valid[points.groups]
         self.register_buffer("_impossible", impossible, persistent=False)  # (L, V)
         self._meanings: dict[tuple[str, bool], Meanings] = {}
         self.decoding = decoding
@@ -172,6 +173,8 @@ class TokenPolicy(Policy):
         return self.embedding(tokens + place).sum(-2)
 
     def _choose(self, logits: Tensor, rule: str, first: int = 0) -> Choice:
+        if rule == "local_mean" and self._digits > 1:  # what is near a digit is not what is near the number
+            rule = "mean"
         here = slice(first, first + logits.shape[1])
         return choose(logits, self._meaning(logits.device, rule).map(lambda x: x[here]), rule, self.sampling)
 
@@ -184,14 +187,13 @@ class TokenPolicy(Policy):
             if rule == "min_risk" and self.distance is not None:
                 table = points.distances(self.distance)
                 distances = table.distances[table.groups]
-                if table.valid is not None:  # the risk of what cannot be chosen
-                    distances = distances.masked_fill(~table.valid[table.groups][:, None, :], 1e9)
             if points.edges is not None:
                 widths = points.edges.diff(dim=1)
                 log_widths = (widths / widths.mean(dim=1, keepdim=True)).log()
                 log_widths = None if (log_widths.abs() < 1e-3).all() else log_widths[points.groups].float()
             values = tokenizer.values() if tokenizer.is_ordered else None
-            found = Meanings(values, tokenizer.periods(), tokenizer.never_averaged(), log_widths, distances)
+            valid = None if points.valid is None else points.valid[points.groups]
+            found = Meanings(values, tokenizer.periods(), tokenizer.never_averaged(), log_widths, distances, valid)
             self._meanings[key] = found.map(lambda x: x.to(device))
         return self._meanings[key]
 

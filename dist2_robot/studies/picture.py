@@ -42,7 +42,10 @@ def write_picture(results: StudyResults, output: Path) -> Path | None:
         figure = Figure(figsize=(sum(widths), 1.4 + ROW_IN * tallest), facecolor=SURFACE)
         parts = list(figure.subfigures(1, len(widths), squeeze=False, width_ratios=widths)[0])
         if screened:
-            _draw_map(parts.pop(0), screened, f"{next(iter(by_stage))}: mean success over tasks (%)")
+            heads = list(dict.fromkeys(row["head"] for row in first))
+            count = len(tasks_of(first))
+            title = f"{next(iter(by_stage))}: mean success over {count} task{'s' if count > 1 else ''} (%)"
+            _draw_map(parts.pop(0), screened, heads, title)
         if ended:
             _draw_dots(parts.pop(0), ended, tasks_of(last), references)
         path = output / PICTURE_FILE
@@ -50,11 +53,10 @@ def write_picture(results: StudyResults, output: Path) -> Path | None:
     return path
 
 
-def _draw_map(figure: "Figure | SubFigure", shown: Sequence[Standing], title: str) -> None:
-    """Draw mean success by loss (rows, the best first) and head (columns)."""
+def _draw_map(figure: "Figure | SubFigure", shown: Sequence[Standing], heads: Sequence[str], title: str) -> None:
+    """Draw mean success by loss (rows, the best first) and head (columns); white is what was not tried or failed."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    heads = list(dict.fromkeys(standing.method.head for standing in sorted(shown, key=lambda s: s.method.head)))
     losses = list(dict.fromkeys(_loss_label(standing.method) for standing in shown))  # best first, as they come
     values = np.full((len(losses), len(heads)), np.nan)
     for standing in shown:
@@ -70,7 +72,7 @@ def _draw_map(figure: "Figure | SubFigure", shown: Sequence[Standing], title: st
             ink = SURFACE if value > DARK else INK
             axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color=ink)
     axes.set_xticks(range(len(heads)), heads)
-    label_rows(axes, losses)
+    _label_rows(axes, losses)
     axes.set_ylim(len(losses) - 0.5, -0.5)
     axes.grid(False)
     axes.xaxis.tick_top()
@@ -92,8 +94,7 @@ def _draw_dots(
         axes.set_xticks([0, 50, 100])
         axes.set_title(title, fontsize=8.5)
         axes.set_xlabel("success (%)")
-    label_rows(panels[0], [str(row) for row in range(len(shown))])
-    panels[0].set_yticklabels([standing.label for standing in shown])  # in full: a long name ends with what tells it
+    _label_rows(panels[0], [standing.label for standing in shown])
     for label, standing in zip(panels[0].get_yticklabels(), shown, strict=True):
         label.set_color(series_color(int(standing.method in references)))
     for axes in panels[1:]:
@@ -111,6 +112,12 @@ def _draw_rate(axes: "Axes", row: int, rate: Rate | None, *, is_reference: bool)
     color = series_color(series)
     axes.plot([100 * low, 100 * high], [row, row], color=color, linewidth=4, alpha=0.3, solid_capstyle="round")
     axes.plot(100 * rate.success, row, series_marker(series), color=color, markersize=5.5)
+
+
+def _label_rows(axes: "Axes", names: Sequence[str]) -> None:
+    """Name rows in full: the end of a long name is what tells it from others."""
+    label_rows(axes, [str(row) for row in range(len(names))])
+    axes.set_yticklabels(names)
 
 
 def _loss_label(method: Method) -> str:

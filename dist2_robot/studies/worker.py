@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import traceback
+from io import TextIOWrapper
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -28,6 +29,9 @@ def serve(connection: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))  # so that what is open is closed
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # logs are read while they are written
     while True:
         try:
             log: Path = connection.recv()
@@ -35,10 +39,7 @@ def serve(connection: Connection) -> None:
             execute, unit, output = connection.recv()
         except (EOFError, OSError):
             return
-        answer = _carry_out(execute, unit, output)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        connection.send(answer)
+        connection.send(_carry_out(execute, unit, output))
 
 
 def log_file(output: Path, unit: Unit) -> Path:

@@ -98,9 +98,8 @@ class FsqTokenizer(VectorTokenizer):
     def points(self) -> TokenPoints:
         """Return one group per token; 1 apart is one tolerance root mean square over the chunk.
 
-        Raises ValueError before `fit`.
+        Before `fit` the coordinates are not numbers.
         """
-        self._check_fitted()
         level = self._split(torch.arange(self.vocab_size)).double()  # (V, n)
         low, step = (x.cpu().unflatten(0, (len(self.levels), -1)).T for x in (self.low, self.step))  # (L, n)
         latents = low[:, None] + (level + 0.5) * step[:, None]  # (L, V, n)

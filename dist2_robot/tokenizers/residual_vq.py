@@ -25,9 +25,9 @@ class ResidualVQTokenizer(VectorTokenizer):
     No network, so the metric is exact: codes live in tolerances, see `VectorTokenizer`. Two codes of a stage are 1
     apart where exchanging them changes the piece by one tolerance root mean square, over its steps and dimensions.
 
-    Later stages learn not only from what the earlier ones leave over of the chunks they learned from, but also from what
-    codes of one half of the chunks leave over of the other half: with few demonstrations codes come so close to chunks
-    they have seen that later stages would know no other errors. Encoding looks ahead with a beam of 8.
+    Later stages learn not only from what the earlier ones leave over of the chunks they learned from, but also from
+    what codes of one half of the chunks leave over of the other half: with few demonstrations codes come so close to
+    chunks they have seen that later stages would know no other errors. Encoding looks ahead with a beam of 8.
     """
 
     codebooks: Tensor
@@ -100,8 +100,7 @@ class ResidualVQTokenizer(VectorTokenizer):
         return self.codebooks[stage, tokens].sum(dim=1).unflatten(1, (self.steps, self.coordinates))
 
     def points(self) -> TokenPoints:
-        """Return one group per stage. Raises ValueError before `fit`."""
-        self._check_fitted()
+        """Return one group per stage; before `fit` its coordinates are not numbers."""
         return TokenPoints(
             points=self.codebooks.cpu() / math.sqrt(self.steps * len(self.spec)),
             groups=torch.arange(self.stages).repeat(self.horizon // self.steps),

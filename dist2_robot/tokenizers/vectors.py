@@ -1,6 +1,7 @@
 """Chunks as vectors whose lengths are errors in tolerances.
 
-B batch, T steps of a chunk, t of a piece, N = B * T / t pieces, A action dimensions, E coordinates, l tokens of a piece.
+B batch, T steps of a chunk, t of a piece, N = B * T / t pieces, A action dimensions, E coordinates, l tokens of a
+piece.
 """
 
 import math
@@ -22,8 +23,8 @@ class VectorTokenizer(Tokenizer):
     Decoding turns the nearest direction back into an angle. So the length of a difference of vectors, over the square
     root of steps times A, is the root-mean-square error in tolerances.
 
-    A second round trip changes no token. Actions out of range count as the limits, and decoded ones are brought within them. A chunk that is padded with its
-    last action is a whole chunk, so no token counts as padding.
+    A second round trip changes no token. Actions out of range count as the limits, and decoded ones are brought within
+    them. A chunk that is padded with its last action is a whole chunk, so no token counts as padding.
     """
 
     is_ordered = False

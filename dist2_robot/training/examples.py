@@ -9,6 +9,7 @@ from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.losses.dist2 import Dist2Loss
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.tokenizers.binned import BinnedTokenizer
 
 
 @torch.no_grad()
@@ -18,9 +19,9 @@ def distribution_examples(
     """Return target and predicted distributions over the tokens of evenly spaced held-out frames, as plain values.
 
     Each example takes another action dimension in turn, at the first step of the chunk. The target is the one of
-    DIST2Loss where it is part of the loss, else one-hot. Policies whose tokens are no numbers have no such picture.
+    DIST2Loss where it is part of the loss, else one-hot. Policies whose tokens are not one action each have no such picture.
     """
-    if not isinstance(policy, TokenPolicy) or not policy.tokenizer.is_ordered:
+    if not isinstance(policy, TokenPolicy) or not isinstance(policy.tokenizer, BinnedTokenizer):
         return []
     frames = torch.linspace(0, len(windows) - 1, count + 2).long()[1:-1]
     batch = windows.gather(frames).to(device)

@@ -147,5 +147,15 @@ def test_an_interrupt_ends_all_processes(tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.decode().splitlines()[-1] == "dist2-study: interrupted"
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)  # nobody is left
+    deadline = time.monotonic() + 10  # Python's own tracker of resources ends last
+    while _is_alive(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _is_alive(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -105,6 +105,7 @@ def test_the_group_of_a_wrong_distance_is_named(tmp_path):
 BAD_FILES = {
     "empty.npy": (b"", "cannot read distances"),
     "text.npy": (b"0,1\n1,0\n", "cannot read distances"),
+    "header.npy": (b"\x93NUMPY\x01\x00\x08\x00{'a': (\n\x00", "cannot read distances"),
     "empty.csv": (b"", r"got \(0,\)"),
     "header.csv": (b"a,b\n0,1\n", "row 1: .*numbers only, no header"),
     "ragged.csv": (b"0,1\n1\n", "cannot read distances"),

@@ -112,7 +112,7 @@ def test_every_distance_makes_a_table_of_equal_bins(tmp_path, name):
 
 
 def test_what_cannot_be_is_refused_as_the_users_to_mend():
-    with pytest.raises(InputError, match=r"^[^\n]*these tokens are numbers: use absolute$"):
+    with pytest.raises(InputError, match=r"^[^\n]*these tokens are numbers: use distance=absolute$"):
         TOKENIZER.distances(CosineDistance())
     for config in (
         {"name": "huber", "delta": -1},

@@ -64,7 +64,9 @@ def test_features_of_near_places_are_near(place, step, frequencies):
 @given(st.floats(-1, 1), st.floats(0.5, 4), st.integers(1, 8))
 def test_features_repeat_after_a_period_and_not_within_the_range(place, period, frequencies):
     x = torch.tensor([place, place + period, place + period / 2], dtype=torch.float64)[None, :, None]
-    here, round_the_circle, opposite = fourier_features(x, frequencies, torch.tensor([[period]]).double())[0]
+    here, round_the_circle, opposite = fourier_features(x, frequencies, torch.tensor([[period]], dtype=torch.float64))[
+        0
+    ]
     assert torch.allclose(here, round_the_circle, atol=1e-9)
     assert (here - opposite).abs().max() > 0.5
     ends = fourier_features(torch.tensor([[[-1.0], [1.0]]]).double(), frequencies, inf())[0]

@@ -19,7 +19,7 @@ from dist2_robot.models.token_places import TokenPlaces
 L, V, WIDTH = 3, 16, 8
 EVEN = torch.linspace(0, 1, V, dtype=torch.float64).repeat(L, 1)
 # Each position has its own bins, the first one wraps, and the last one has 12 tokens only.
-OWN = TokenPoints.of_values((torch.rand(L, V, generator=torch.Generator().manual_seed(0)) + 0.2).cumsum(-1))
+OWN = TokenPoints.of_values((torch.rand(L, V, generator=torch.Generator().manual_seed(0)) + 0.5).cumsum(-1))
 OWN.periods[0] = OWN.edges[0, -1] - OWN.edges[0, 0]
 OWN = replace(OWN, valid=torch.arange(V) < torch.tensor([V, V, 12])[:, None])
 POINTS = {"alike": TokenPoints.of_values(EVEN), "own": OWN}
@@ -27,10 +27,10 @@ CODES = TokenPoints(torch.randn(2, V, 3, generator=torch.Generator().manual_seed
 
 HEADS = {
     "free": {"name": "free"},
-    "mixture": {"name": "mixture", "components": 4, "min_scale_bins": 0.5},
-    "mixture gaussian": {"name": "mixture", "kind": "gaussian", "bound": 1.5},
+    "mixture": {"name": "mixture", "components": 4, "min_scale_bins": 0.3},
+    "mixture gaussian": {"name": "mixture", "kind": "gaussian", "reach": 1.5},
     "smooth": {"name": "smooth", "bases": 10},
-    "factored": {"name": "factored", "frequencies": 4, "hidden": 32},
+    "factored": {"name": "factored", "frequencies": 3, "hidden": 32},
 }
 BUILT_ON_VALUES = [name for name in HEADS if name != "free"]
 
@@ -76,11 +76,12 @@ def test_codes_without_order_are_learned_too(name):
 @pytest.mark.parametrize("name", BUILT_ON_VALUES)
 @every_points
 def test_neighbours_share_what_is_learned(name, points):
-    """After a small step towards one token its neighbours are likelier too; with free logits they are not."""
-    token = 8
+    """A small step towards one token makes its neighbours likelier too, and with free logits it does not."""
+    token, x = 8, torch.randn(1, L, WIDTH, dtype=torch.float64)
     for head_name, expected in ((name, True), ("free", False)):
-        head, x = build_head(WIDTH, points, HEADS[head_name]).double(), torch.randn(1, L, WIDTH, dtype=torch.float64)
-        gain = gain_of_a_step(head, x, token)
+        # Of ten new heads on average: the embeddings of one may happen to be alike far from each other.
+        heads = [build_head(WIDTH, points, HEADS[head_name]).double() for _ in range(10)]
+        gain = torch.stack([gain_of_a_step(head, x, token) for head in heads]).mean(0)
         assert bool((gain[:, [token - 1, token + 1]] > 0).all()) is expected
         assert (gain[:, token] > 0).all()
 

@@ -35,7 +35,7 @@ def test_a_token_moves_only_what_is_less_than_four_knots_away(count, period):
     apart = apart if math.isinf(period) else torch.minimum(apart, period - apart)
     shared = basis @ basis.T
     assert (shared[apart >= 4 * step + 1e-9] == 0).all()
-    assert (shared[apart <= 3 * step] > 0).all()
+    assert (shared[apart < 3 * step - 1e-3] > 0).all()
 
 
 @given(bases, st.lists(st.floats(-10, 10), min_size=4, max_size=4))

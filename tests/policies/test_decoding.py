@@ -273,3 +273,17 @@ def test_of_bins_of_unequal_width_a_gripper_takes_the_densest_and_not_the_heavie
 def test_the_token_of_a_value_is_the_nearest_one(rule, seed):
     choice = choose(draw(seed).log().view(1, 1, -1), mean_of(CENTRES[None], LINE, NOT), rule)
     assert (CENTRES - choice.values).abs().argmin() == choice.tokens
+
+
+@given(seeds, st.sampled_from([LINE, CIRCLE]), st.sampled_from(["median", "min_risk", "local_mean"]))
+def test_what_is_not_there_is_not_chosen(seed, periods, rule):
+    there = 30  # of V tokens; the others mean something beyond the range
+    p = torch.cat([draw(seed)[:there], torch.zeros(V - there)])
+    valid = (torch.arange(V) < there)[None]
+    period = periods if math.isinf(periods.item()) else torch.tensor([there * WIDTH])
+    apart = difference(CENTRES[:, None], CENTRES, None if math.isinf(period.item()) else period.item()).square()[None]
+    meanings = Meanings(CENTRES[None], period, NOT, distances=apart, valid=valid)
+    logits = p.log().clamp(min=-1e4).view(1, 1, -1)
+    choice = choose(logits, meanings, rule)
+    assert choice.tokens.item() < there
+    assert choice.values.item() <= CENTRES[there - 1] + WIDTH / 2 + 1e-5

@@ -104,7 +104,8 @@ def test_a_row_does_not_depend_on_the_other_rows(policy):
 def test_each_query_predicts_its_own_tokens(policy):
     policy.double()
     observation = Observation({name: x.double() for name, x in observe(2).features.items()})
-    order = torch.randperm(len(policy.trunk.queries))
+    steps = torch.randperm(T)  # a wrapping dimension and a line do not trade places
+    order = (steps[:, None] * (len(policy.trunk.queries) // T) + torch.arange(len(policy.trunk.queries) // T)).flatten()
     before = torch.softmax(policy(observation), -1).unflatten(1, (len(order), -1))
     with torch.no_grad():
         policy.trunk.queries.copy_(policy.trunk.queries[order])

@@ -30,6 +30,13 @@ def test_a_crew_that_stays_gives_the_same_again_and_builds_each_slot_once(walk, 
     assert len(built) == 3
 
 
+def test_a_slot_whose_environment_broke_gets_a_new_one(walk, monkeypatch):
+    built, make = [], worker.make_environment
+    monkeypatch.setattr(worker, "make_environment", lambda *arguments: built.append(arguments) or make(*arguments))
+    run(walk(faults={SEEDS[0]: (6, "raise")}), workers=0)
+    assert len(built) == 4
+
+
 @pytest.mark.slow
 @pytest.mark.fault("R10")
 def test_meta_world_in_this_process_is_meta_world_in_a_worker():
