@@ -67,7 +67,7 @@ class _FusedDist2(torch.autograd.Function):
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
             logits, tokens, rows = ctx.saved_tensors
-            _, _, gradient = _in_parts(logits, tokens, rows, ctx.store, ctx.share, True)
+            gradient = _in_parts(logits, tokens, rows, ctx.store, ctx.share, True)[2]
         assert gradient is not None
         weight = upstream * ctx.total
         gradient.mul_(weight[:, None] if weight.ndim else weight)

@@ -1,14 +1,17 @@
 """The normal distribution as a bump of a mixture."""
 
+import math
+
+import torch
 from torch import Tensor
 
 
 class Gaussian:
-    """``f(z) = exp(-z^2 / 2)``, less its constant. Cheaper than a logistic; what is far from all means is pulled harder."""
+    """``f(z) = exp(-z^2 / 2)``, less its constant. Cheaper than a logistic; what is far from all means pulls harder."""
 
     @staticmethod
-    def parts(z: Tensor) -> tuple[Tensor, None]:
-        return z.square().mul_(-0.5), None
+    def parts(z: Tensor, log2_height: Tensor) -> tuple[Tensor, None]:
+        return torch.addcmul(log2_height, z, z, value=-0.5 / math.log(2)), None
 
     @staticmethod
     def score(z: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """The logistic distribution as a bump of a mixture."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -8,10 +10,10 @@ class Logistic:
     """``f(z) = sech^2(z / 2) / 4 = exp(-|z|) sigmoid(|z|)^2``: tails fall off as exp(-|z|), so none is ever lost."""
 
     @staticmethod
-    def parts(z: Tensor) -> tuple[Tensor, Tensor]:
-        distance = z.abs()
-        factor = torch.sigmoid(distance).square_()
-        return distance.neg_(), factor
+    def parts(z: Tensor, log2_height: Tensor) -> tuple[Tensor, Tensor]:
+        exponent = z.abs()
+        factor = torch.sigmoid(exponent).square_()
+        return torch.add(log2_height, exponent, alpha=-1 / math.log(2), out=exponent), factor
 
     @staticmethod
     def score(z: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 A codebook of 1,024 codes; images are rows of codes that move smoothly through it, after a token that says how. The
 distance is the mean squared error between code embeddings, its temperature is found by the entropy of the target, and
-only the 32 nearest codes of each code are kept, so that no table of all pairs is ever made.
+only the 32 nearest codes of each code are kept. (For very large codebooks `Dist2Loss.from_points` never makes the table
+of all pairs; it wants tau as a number.)
 
     python docs/examples/image_tokens.py
 """
@@ -71,9 +72,8 @@ def embedding_error(model: GPT2LMHeadModel) -> float:
 def main() -> None:
     """Train with one-hot targets and with DIST2Loss, and compare."""
     points = TokenPoints(CODEBOOK.double()[None], groups=torch.zeros(1, dtype=torch.long))
-    dist2 = Dist2Loss.from_points(
-        points,
-        EuclideanDistance(squared=True),
+    dist2 = Dist2Loss(
+        points.distances(EuclideanDistance(squared=True)),
         tau=EntropyTemperature(2.0),
         alpha=1.0,
         neighbours=32,

@@ -4,8 +4,9 @@
 
 Both in turn on the same logits, in one process, with one group of targets: bins of (8192, 256) logits, and a codebook
 of 16,384 codes with (2048, 16384) logits, with whole targets and with a few neighbours only. Times are CPU time of all
-threads, which do not spin while they wait (on a GPU: wall time), medians of the repeats. Memory is the highest sum of what torch allocated and had not
-freed during a pass, as its profiler records it; the table of targets was there before, and is not in it.
+threads, which do not spin while they wait (on a GPU: wall time), medians of the repeats. Memory is the highest sum of
+what torch allocated and had not freed during a pass, as its profiler records it; the table of targets was there before,
+and is not in it.
 """
 
 import argparse

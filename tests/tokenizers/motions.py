@@ -25,8 +25,9 @@ WIDE = ActionSpec(
 
 
 def motions(count: int = 200, seed: int = 1) -> Tensor:
-    """Return chunks (N, T, 3) of `SPEC`, float64; the yaw crosses its seam in many of them."""
+    """Return chunks (N, T, 3) of `SPEC`, float64; some rest at a limit, and the yaw crosses its seam in many of them."""
     share = _shares(count, seed)
+    share[..., :2] = share[..., :2].clamp(0, 1)
     low = torch.tensor([100.0, 0.0, math.pi], dtype=torch.float64)
     span = torch.tensor([3.0, 0.08, 2 * math.pi], dtype=torch.float64)
     moves = low + span * share
@@ -35,8 +36,8 @@ def motions(count: int = 200, seed: int = 1) -> Tensor:
 
 
 def wide_motions(count: int = 200, seed: int = 1) -> Tensor:
-    """Return chunks (N, T, 3) of `WIDE` in the middle of its range, up to 30 tolerances from 0."""
-    return 60.0 * (_shares(count, seed) - 0.5)
+    """Return chunks (N, T, 3) of `WIDE` in the middle of its range, some 30 tolerances from 0."""
+    return 40.0 * (_shares(count, seed) - 0.5)
 
 
 def apart(a: Tensor, b: Tensor) -> Tensor:
@@ -57,4 +58,4 @@ def _shares(count: int, seed: int) -> Tensor:
     time = torch.linspace(0, 1, T, dtype=torch.float64)[:, None]
     numbers = torch.rand(3, count, 1, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     start, speed, bend = numbers - 0.5
-    return 0.5 + 0.5 * start + 0.2 * speed * time + 0.2 * bend * time**2
+    return 0.5 + start + 0.2 * speed * time + 0.2 * bend * time**2
