@@ -1,8 +1,8 @@
 """Logits as products with token embeddings that are a function of where a token lies.
 
-``logit(v) = log width(v) + h(features) . E(v) / sqrt(D) + b(v)`` with ``(E, b)(v) = MLP(Fourier features of v)``. Tokens
-that lie close to each other have similar embeddings, so they share what is learned; nothing else is assumed, not even
-an order: it serves codebooks, whose codes are points of several coordinates, as well as bins.
+``logit(v) = log width(v) + h(features) . E(v) / sqrt(W) + b(v)``, where ``E(v), b(v) = MLP(Fourier features of v)``.
+Tokens that lie close to each other have similar embeddings, so they share what is learned; nothing else is assumed, not
+even an order: it serves codebooks, whose codes are points of several coordinates, as well as bins.
 
 The Fourier features are ``sin`` and ``cos`` of ``2^j w v``, j < J, of each coordinate (Tancik 2020, arXiv 2006.10739).
 Without a period the longest wave is twice the range, so that its ends differ; where values wrap all waves fit the
@@ -28,9 +28,9 @@ class FactoredHead(Head):
     waves: Tensor
 
     def __init__(self, width: int, points: TokenPoints, frequencies: int = 6, hidden: int = 128) -> None:
-        """Args: width: W. points: Of tokens with an order or without. frequencies: J; the shortest wave is ``2^(2-J)`` of half the range.
+        """Args: width: W. points: Of tokens with an order or without. hidden: Units between waves and embeddings.
 
-        hidden: Units between waves and embeddings.
+        frequencies: J; the shortest wave is ``2^(2-J)`` times the range, or half of that where values wrap.
         """
         super().__init__()
         if frequencies < 1 or hidden < 1:

@@ -5,15 +5,15 @@ h_k = w_k a_k a height. With the shares ``r_k = h_k f(z_k) / p`` and the score `
 ``d log p / d log h_k = r_k``, ``d / d m_k = a_k r_k s(z_k)``, ``d / d a_k = -r_k s(z_k) (x - m_k)`` (the a_k of the
 height apart).
 
-On a CPU fresh memory costs more than what is computed in it. So only z and the shares, of size K x V, are kept, all
-else is done in place, and large batches are cut into parts that the allocator and the cache can hold.
+On a CPU fresh memory costs more than what is computed in it. So of size K x V only the shares are kept, z is computed
+anew, all is done in place, and large batches are cut into parts that the allocator and the cache can hold.
 
 B batch, n positions, K components, V points.
 """
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -39,14 +39,6 @@ class Bump(Protocol):
         ...
 
 
-class _Mixed(NamedTuple):
-    """Attributes: z: (B, n, K, V). share: (B, n, K, V), r_k times the total. total: (B, n, 1, V)."""
-
-    z: Tensor
-    share: Tensor
-    total: Tensor
-
-
 class _MixtureDensity(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -59,21 +51,19 @@ class _MixtureDensity(torch.autograd.Function):
         period: Tensor | None,
     ) -> Tensor:
         rows = _rows(log_height, points)
-        densities, kept = [], []
-        for height, *shape in _split(rows, log_height / math.log(2), mean, inverse_scale):
-            log2_density, mixed = _mix(bump, height, *shape, points, period)
-            densities.append(log2_density)
-            kept.extend(mixed)
+        parts = _split(rows, log_height / math.log(2), mean, inverse_scale)
+        densities, shares, totals = zip(*(_mix(bump, points, period, *part) for part in parts), strict=True)
         ctx.bump, ctx.rows = bump, rows
-        ctx.save_for_backward(inverse_scale, *kept)
+        ctx.save_for_backward(mean, inverse_scale, points, period, *shares, *totals)
         return torch.cat(densities).mul_(math.log(2))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        inverse_scale, *kept = ctx.saved_tensors
-        parts = zip(_split(ctx.rows, gradient, inverse_scale), zip(*[iter(kept)] * 3, strict=True), strict=True)
-        found = [_gradients(ctx.bump, *part, _Mixed(*mixed)) for part, mixed in parts]
+        mean, inverse_scale, points, period, *kept = ctx.saved_tensors
+        count = len(kept) // 2
+        parts = zip(_split(ctx.rows, gradient, mean, inverse_scale), kept[:count], kept[count:], strict=True)
+        found = [_gradients(ctx.bump, points, period, share, total, *part) for part, share, total in parts]
         return None, *(torch.cat(each) for each in zip(*found, strict=True)), None, None
 
 
@@ -110,29 +100,43 @@ def _split(rows: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(x.split(rows) for x in tensors), strict=True)
 
 
-def _mix(
-    bump: type[Bump], log2_height: Tensor, mean: Tensor, inverse_scale: Tensor, points: Tensor, period: Tensor | None
-) -> tuple[Tensor, _Mixed]:
-    """Return the logarithm to base 2 of the density, (B, n, V), and what its gradient needs."""
-    z = points[..., None, :] - mean[..., None]  # (B, n, K, V)
+def _standardize(mean: Tensor, inverse_scale: Tensor, points: Tensor, period: Tensor | None) -> Tensor:
+    """Return z, (B, n, K, V)."""
+    z = points[..., None, :] - mean[..., None]
     if period is not None:
         turns = (z / period[..., None]).round_()
         z.addcmul_(turns, period.where(period.isfinite(), 0.0)[..., None], value=-1)
-    z *= inverse_scale[..., None]
-    share, factor = bump.parts(z, log2_height[..., None])
+    return z.mul_(inverse_scale[..., None])
+
+
+def _mix(
+    bump: type[Bump], points: Tensor, period: Tensor | None, log2_height: Tensor, mean: Tensor, inverse_scale: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the log to base 2 of the density, (B, n, V), the shares (B, n, K, V) and their total (B, n, 1, V)."""
+    share, factor = bump.parts(_standardize(mean, inverse_scale, points, period), log2_height[..., None])
     largest = share.amax(dim=-2, keepdim=True)  # taken out, so that not all vanish
     share.sub_(largest).exp2_()
     if factor is not None:
         share *= factor
     total = share.sum(dim=-2, keepdim=True)
-    return total.log2().add_(largest).squeeze(-2), _Mixed(z, share, total)
+    return total.log2().add_(largest).squeeze(-2), share, total
 
 
-def _gradients(bump: type[Bump], gradient: Tensor, inverse_scale: Tensor, mixed: _Mixed) -> tuple[Tensor, ...]:
+def _gradients(
+    bump: type[Bump],
+    points: Tensor,
+    period: Tensor | None,
+    share: Tensor,
+    total: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    inverse_scale: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return those by log height, mean and inverse scale, (B, n, K), given that by the log density, (B, n, V)."""
-    weighted = mixed.share * (gradient[..., None, :] / mixed.total)
+    z = _standardize(mean, inverse_scale, points, period)
+    weighted = share * (gradient[..., None, :] / total)
     by_height = weighted.sum(-1)
-    weighted *= bump.score(mixed.z)
+    weighted *= bump.score(z)
     by_mean = weighted.sum(-1).mul_(inverse_scale)
-    weighted *= mixed.z
+    weighted *= z
     return by_height, by_mean, weighted.sum(-1).neg_().div_(inverse_scale)

@@ -93,7 +93,7 @@ def _log_widths(points: TokenPoints, exists: Tensor) -> Tensor | None:
 
 
 def _distinct_rows(table: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where each row of a table (G, ...) that differs from those before it is, (R,), and which a row is, (G,)."""
+    """Return where the R different rows of a table (G, ...) stand first, (R,), and which of them each row is, (G,)."""
     _, rows = torch.unique(table.round(decimals=6), dim=0, return_inverse=True)
     first = torch.stack([(rows == i).nonzero()[0, 0] for i in range(int(rows.max()) + 1)])
     return first, rows

@@ -85,8 +85,10 @@ class ResidualVQTokenizer(VectorTokenizer):
         left = vectors.flatten(1)[:, None]  # what the codes so far leave over, (N, beam, D)
         tokens = torch.zeros(len(left), 1, 0, dtype=torch.long, device=vectors.device)
         for book in self.codebooks:
-            distances = torch.cdist(left.flatten(0, 1), book).view(len(left), -1)  # (N, beam * V)
-            best = distances.topk(min(BEAM, distances.shape[1]), dim=1, largest=False).indices
+            # |x - c|^2 as |x|^2 - 2 x c + |c|^2: half the time of torch.cdist
+            products = torch.addmm(book.square().sum(dim=1), left.flatten(0, 1), book.T, alpha=-2)
+            squared = (products.unflatten(0, left.shape[:2]) + left.square().sum(dim=2, keepdim=True)).flatten(1)
+            best = squared.topk(min(BEAM, squared.shape[1]), dim=1, largest=False).indices  # (N, beam)
             source, code = best // self.vocab_size, best % self.vocab_size
             before = tokens.gather(1, source[..., None].expand(-1, -1, tokens.shape[2]))
             tokens = torch.cat([before, code[..., None]], dim=2)

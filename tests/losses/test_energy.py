@@ -151,3 +151,24 @@ def test_tokens_without_a_metric_do_not_count(table):
     other = torch.where(metric[..., None], logits, torch.randn_like(logits))
     assert EnergyLoss(table)(other, targets, metric_tokens=metric).loss.item() == pytest.approx(loss.item(), abs=1e-12)
     assert math.isfinite(loss.item())
+
+
+def test_only_the_distances_of_tokens_that_there_are_must_be_of_negative_type(line):
+    valid = torch.tensor([[True] * 5 + [False], [False] + [True] * 5])
+    senseless = line.distances.clone()
+    for group, token in enumerate((5, 0)):
+        senseless[group, token] = senseless[group, :, token] = senseless[group, token].square() + 7
+        senseless[group, token, token] = 0
+    logits, targets = draw()
+    targets = targets.clamp(1, 4)
+    score = EnergyLoss(DistanceTable(senseless, line.groups, valid))
+    expected = EnergyLoss(line)(logits.masked_fill(~valid, -1e4), targets).loss.item()
+    assert score.on_a_line
+    assert score(logits.masked_fill(~valid, -1e4), targets).loss.item() == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ValueError, match="negative type"):
+        EnergyLoss(DistanceTable(senseless, line.groups))
+
+
+def test_tokens_that_all_lie_in_one_place_are_refused(plane):
+    with pytest.raises(ValueError, match="differ"):
+        EnergyLoss(DistanceTable(torch.cat([plane.distances, 0 * plane.distances]), torch.tensor([0, 1])))
