@@ -1,7 +1,7 @@
 """DIST2Loss on numbers written in digits, with Hugging Face's Trainer.
 
-The model reads two numbers of three digits and writes their mean: "123 457 : 290". Digits are metric tokens, the rest is
-text. A wrong digit near the right one costs less than a far one, and a wrong hundred more than a wrong unit.
+The model reads two numbers of three digits and writes their mean: "123 457 : 290". Digits are metric tokens, the rest
+is text: a wrong digit near the right one costs less than a far one.
 
     python docs/examples/digit_tokens.py
 """

@@ -41,7 +41,7 @@ def test_the_near_name_is_suggested():
         ({"name": "dist2", "distance": ABSOLUTE, "tua": 1}, "tua"),
         ({"name": "dist2", "distance": ABSOLUTE, "tau": "warm"}, "loss 'dist2'"),
         ({"name": "energy", "distance": {"name": "squared"}}, "negative type"),
-        ({"name": "cross_entropy", "label_smoothing": 2}, "label smoothing"),
+        ({"name": "label_smoothing", "epsilon": 2}, "label smoothing"),
         ({"name": "sum", "terms": {}}, "sum"),
         ({"name": "sum"}, "terms"),
         ({"name": "sum", "terms": {"a": {"name": "cross_entropy"}}}, "weight"),

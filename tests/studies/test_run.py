@@ -178,7 +178,10 @@ def test_workers_stay_and_have_one_thread_and_say_nothing(tmp_path, capfd):
     assert "at stage0" not in "".join(capfd.readouterr())
 
 
-def test_an_interrupt_ends_workers_and_keeps_what_is_done(tmp_path):
+def test_an_interrupt_ends_workers_and_keeps_what_is_done(tmp_path, request):
+    # What a shell starts in the background ignores interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     jobs = [make_job(stage="stage0"), make_job("waits", stage="stage0"), make_job("good", stage="stage0")]
 
     def interrupt():
