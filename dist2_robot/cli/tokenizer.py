@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from dist2_robot.checkpoints.registry import build_tokenizer
@@ -36,6 +37,8 @@ def tokenizer(config: dict[str, Any]) -> int:
         raise InputError(f"horizon must be at least 1, got {config['horizon']}")
     chosen = _chosen(config["tokenizers"], config["tokenizer"])
     data = load_training_data({"observations": None, **config["dataset"]}, config["horizon"], config["seed"])
+    if data.training.gather(torch.arange(len(data.training))).is_padding.any(dim=1).all():
+        raise InputError(f"no episode to learn from has {config['horizon']} steps: use a smaller horizon")
     reports, notes = _measure(chosen, config["horizon"], data)
     if not reports:
         raise InputError("; ".join(f"{name}: {note}" for name, note in notes.items()))
@@ -88,15 +91,19 @@ def _measure(
     chosen: Mapping[str, Mapping[str, Any]], horizon: int, data: TrainingData
 ) -> tuple[list[TokenizerReport], dict[str, str]]:
     """Return the reports, and why some tokenizers cannot be used on these data."""
-    reports, notes = [], {}
+    built, reports, notes = {}, [], {}
+    for label, settings in chosen.items():
+        try:
+            built[label] = build_tokenizer(data.spec, {**settings, "horizon": horizon})
+        except InputError as error:
+            notes[label] = str(error)
     held_out = data.held_out if len(data.held_out) else data.training
-    with progress_bar(chosen.items(), desc="measure", unit="tokenizer") as progress:
-        for label, settings in progress:
+    with progress_bar(built.items(), desc="measure", unit="tokenizer", disable=not built) as progress:
+        for label, one in progress:
             progress.set_postfix_str(label, refresh=False)
             try:
-                built = build_tokenizer(data.spec, {**settings, "horizon": horizon})
-                reports.append(measure_tokenizer(label, built, data.training, held_out))
-            except (InputError, ValueError) as error:
+                reports.append(measure_tokenizer(label, one, data.training, held_out))
+            except ValueError as error:
                 notes[label] = " ".join(str(error).split())
     return reports, notes
 
@@ -107,8 +114,8 @@ def _headline(data: TrainingData, horizon: int) -> str:
     share = sum(at_limits.values()) / max(1, len(at_limits))
     return (
         f"{data.folder.root}: {data.episodes} episodes, {len(data.training):,} chunks to learn from, {held_out}; "
-        f"{horizon} steps of {len(data.spec)} dimensions at {data.spec.rate_hz:g} Hz; {100 * share:.1f} % of actions at "
-        f"or beyond their limits (from {data.spec.source})"
+        f"{horizon} steps of {len(data.spec)} dimensions at {data.spec.rate_hz:g} Hz; {100 * share:.1f} % of actions "
+        f"at or beyond their limits (from {data.spec.source})"
     )
 
 

@@ -14,8 +14,9 @@ from torch.autograd.function import once_differentiable
 from dist2_robot.losses.output import working_dtype
 from dist2_robot.losses.target_store import TargetStore
 
-# Logits that are worked on at a time: on a CPU what its cache holds, elsewhere what memory can spare.
+# Logits that are worked on at a time: on a CPU what the cache of a core holds, elsewhere what memory can spare.
 _CHUNK_CPU, _CHUNK_ELSEWHERE = 2**19, 2**26
+_TINY = 1e-30  # probabilities above it have an exact logarithm in 32 bits
 
 
 def fused_dist2(
@@ -32,14 +33,12 @@ def fused_dist2(
             counts for nothing, whatever its (finite) logits.
         kl: a, likewise.
     """
-    total = ce + kl
-    share = kl / (total.clamp(min=torch.finfo(total.dtype).tiny) if isinstance(total, Tensor) else total)
     with_gradient = torch.is_grad_enabled() and logits.requires_grad
-    return _FusedDist2.apply(logits, tokens, rows, store, total, share, with_gradient)  # type: ignore[return-value]
+    return _FusedDist2.apply(logits, tokens, rows, store, ce, kl, with_gradient)  # type: ignore[return-value]
 
 
 class _FusedDist2(torch.autograd.Function):
-    """``sum over positions of total * ((1 - share) CE + share KL)``; the arguments are those of `fused_dist2`."""
+    """The arguments are those of `fused_dist2`."""
 
     @staticmethod
     def forward(
@@ -48,56 +47,71 @@ class _FusedDist2(torch.autograd.Function):
         tokens: Tensor,
         rows: Tensor,
         store: TargetStore,
-        total: float | Tensor,
-        share: float | Tensor,
+        ce: float | Tensor,
+        kl: float | Tensor,
         with_gradient: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        cross_entropy, divergence, gradient = _in_parts(logits, tokens, rows, store, share, with_gradient)
-        each = (1 - share) * cross_entropy + share * divergence
-        loss = (total * each).masked_fill(total == 0, 0.0).sum() if isinstance(total, Tensor) else total * each.sum()
-        ctx.store, ctx.total, ctx.share, ctx.gradient = store, total, share, gradient
+        cross_entropy, divergence, gradient = _in_chunks(logits, tokens, rows, store, ce, kl, with_gradient)
+        ctx.store, ctx.weights, ctx.gradient = store, (ce, kl), gradient
         ctx.save_for_backward(logits, tokens, rows)
         ctx.mark_non_differentiable(cross_entropy, divergence)
-        return loss, cross_entropy, divergence
+        return (ce * cross_entropy + kl * divergence).sum(), cross_entropy, divergence
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        """Return the kept gradient, weighted in place. It is worked out anew where it was handed out before."""
+        """Return the kept gradient, which the receiver may change; it is worked out anew if it is asked for again."""
         gradient, ctx.gradient = ctx.gradient, None
+        logits, tokens, rows = ctx.saved_tensors
         if gradient is None:
-            logits, tokens, rows = ctx.saved_tensors
-            gradient = _in_parts(logits, tokens, rows, ctx.store, ctx.share, True)[2]
+            gradient = _in_chunks(logits, tokens, rows, ctx.store, *ctx.weights, with_gradient=True)[2]
         assert gradient is not None
-        weight = upstream * ctx.total
-        gradient.mul_(weight[:, None] if weight.ndim else weight)
-        return gradient, None, None, None, None, None, None
+        if upstream.device.type != "cpu" or float(upstream) != 1.0:  # to look at it, a GPU would have to wait
+            gradient.mul_(upstream)
+        return gradient.to(logits.dtype), None, None, None, None, None, None
 
 
-def _in_parts(
-    logits: Tensor, tokens: Tensor, rows: Tensor, store: TargetStore, share: float | Tensor, with_gradient: bool
+def _in_chunks(
+    logits: Tensor,
+    tokens: Tensor,
+    rows: Tensor,
+    store: TargetStore,
+    ce: float | Tensor,
+    kl: float | Tensor,
+    with_gradient: bool,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return each CE and each KL, (N,), and the gradient of ``(1 - share) CE + share KL``, (N, V)."""
-    dtype, count = working_dtype(logits), len(logits)
-    gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if with_gradient else None
-    normaliser = torch.empty(count, dtype=dtype, device=logits.device)
-    expected = torch.empty_like(normaliser)
-    minus_rest = (torch.zeros_like(normaliser) + share - 1)[:, None]
+    """Return each CE and each KL, (N,), and the gradient of ``c CE + a KL``, (N, V), in the working precision.
+
+    The gradient of 16-bit logits is kept in 32 bits: before a gradient scaler had its say it is too small for 16.
+    """
+    dtype, (count, vocab_size) = working_dtype(logits), logits.shape
+    gradient = torch.empty(count, vocab_size, dtype=dtype, device=logits.device) if with_gradient else None
+    truth, true_score = torch.empty(2, count, 1, dtype=dtype, device=logits.device)  # probability and logit of x
+    expected = torch.empty(count, dtype=dtype, device=logits.device)
     chunk = _CHUNK_CPU * torch.get_num_threads() if logits.device.type == "cpu" else _CHUNK_ELSEWHERE
-    step = max(1, chunk // logits.shape[1])
-    for start in range(0, count, step):
+    step = min(count, max(1, chunk // vocab_size))
+    scratch = store.scratch(step, dtype)
+    minus_ce = -(torch.zeros_like(truth) + _column(ce))
+    for start in range(0, count, max(1, step)):
         here = slice(start, start + step)
         scores = logits[here].to(dtype)
-        into = gradient[here] if gradient is not None and gradient.dtype == dtype else None
-        probability = torch.softmax(scores, -1, out=into)
-        # The largest probability is at least 1 / V, so its logarithm is exact.
-        torch.sub(scores.amax(-1), probability.amax(-1).log_(), out=normaliser[here])
-        target = store.rows(rows[here], dtype)
-        expected[here] = target.expect(scores)
+        probability = torch.softmax(scores, -1, out=None if gradient is None else gradient[here])
+        torch.gather(probability, 1, tokens[here, None], out=truth[here])
+        torch.gather(scores, 1, tokens[here, None], out=true_score[here])
+        target = store.rows(rows[here], dtype, scratch)
         if gradient is not None:
-            target.subtract_from(probability, share[here, None] if isinstance(share, Tensor) else share)
-            probability.scatter_add_(1, tokens[here, None], minus_rest[here])
-            if into is None:
-                gradient[here] = probability
-    cross_entropy = normaliser - logits.gather(1, tokens[:, None]).squeeze(1)
-    return cross_entropy, store.negative_entropy[rows] + normaliser - expected, gradient
+            probability.mul_(_column(ce + kl, here))
+            target.subtract_from(probability, _column(kl, here))
+            probability.scatter_add_(1, tokens[here, None], minus_ce[here])
+        expected[here] = target.expect_(scores)
+    cross_entropy = -truth.squeeze(1).log()
+    unlikely = (truth.squeeze(1) < _TINY).nonzero().squeeze(1)
+    if len(unlikely):
+        cross_entropy[unlikely] = logits[unlikely].to(dtype).logsumexp(-1) - true_score[unlikely, 0]
+    normaliser = cross_entropy + true_score.squeeze(1)
+    return cross_entropy, store.negative_entropy.index_select(0, rows) + normaliser - expected, gradient
+
+
+def _column(weight: float | Tensor, here: slice = slice(None)) -> float | Tensor:
+    """Return the weights of some positions as a column, (n, 1), or the one of all."""
+    return weight[here, None] if isinstance(weight, Tensor) else weight

@@ -31,8 +31,12 @@ class TargetStore(nn.Module, ABC):
         """Return whole distributions (..., V) for row numbers (...)."""
 
     @abstractmethod
-    def rows(self, rows: Tensor, dtype: torch.dtype) -> "Targets":
-        """Return the distributions of row numbers (N,), to work with."""
+    def rows(self, rows: Tensor, dtype: torch.dtype, scratch: Tensor | None = None) -> "Targets":
+        """Return the distributions of row numbers (N,), to work with; in `scratch` where there is one."""
+
+    def scratch(self, count: int, dtype: torch.dtype) -> Tensor | None:
+        """Return room for `rows` of up to so many numbers, used over and over: it stays in the cache. None: no need."""
+        return None
 
 
 class Targets(ABC):
@@ -41,6 +45,10 @@ class Targets(ABC):
     @abstractmethod
     def expect(self, logits: Tensor) -> Tensor:
         """Return ``sum_v p_d(v) logits_v``, (N,), for logits (N, V)."""
+
+    def expect_(self, logits: Tensor) -> Tensor:
+        """Return the same, and spoil these targets."""
+        return self.expect(logits)
 
     @abstractmethod
     def subtract_from(self, gradient: Tensor, share: float | Tensor) -> None:
@@ -66,8 +74,14 @@ class DenseTargets(TargetStore):
     def target(self, rows: Tensor) -> Tensor:
         return self.table[rows]
 
-    def rows(self, rows: Tensor, dtype: torch.dtype) -> "Targets":
-        return _DenseRows(self.table.index_select(0, rows).to(dtype))  # `table[rows]` takes five times as long
+    def rows(self, rows: Tensor, dtype: torch.dtype, scratch: Tensor | None = None) -> "Targets":
+        # Not `table[rows]`, which takes five times as long.
+        if scratch is None:
+            return _DenseRows(self.table.index_select(0, rows).to(dtype))
+        return _DenseRows(torch.index_select(self.table, 0, rows, out=scratch[: len(rows)]))
+
+    def scratch(self, count: int, dtype: torch.dtype) -> Tensor | None:
+        return self.table.new_empty(count, self.vocab_size) if dtype == self.table.dtype else None
 
 
 class _DenseRows(Targets):
@@ -76,6 +90,9 @@ class _DenseRows(Targets):
 
     def expect(self, logits: Tensor) -> Tensor:
         return (self.shares * logits).sum(-1)
+
+    def expect_(self, logits: Tensor) -> Tensor:
+        return self.shares.mul_(logits).sum(-1)
 
     def subtract_from(self, gradient: Tensor, share: float | Tensor) -> None:
         if isinstance(share, Tensor):
@@ -104,7 +121,7 @@ class SparseTargets(TargetStore):
         whole = self.shares.new_zeros(*rows.shape, self.vocab_size)
         return whole.scatter_(-1, self.tokens[rows], self.shares[rows])
 
-    def rows(self, rows: Tensor, dtype: torch.dtype) -> "Targets":
+    def rows(self, rows: Tensor, dtype: torch.dtype, scratch: Tensor | None = None) -> "Targets":
         return _SparseRows(self.tokens.index_select(0, rows), self.shares.index_select(0, rows).to(dtype))
 
 

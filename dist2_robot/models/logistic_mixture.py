@@ -10,12 +10,13 @@ class Logistic:
     """``f(z) = sech^2(z / 2) / 4 = exp(-|z|) sigmoid(|z|)^2``: tails fall off as exp(-|z|), so none is ever lost."""
 
     @staticmethod
-    def parts(z: Tensor, log2_height: Tensor) -> tuple[Tensor, Tensor]:
-        exponent = z.abs()
-        factor = torch.sigmoid(exponent).square_()
-        return torch.add(log2_height, exponent, alpha=-1 / math.log(2), out=exponent), factor
+    def weigh(z: Tensor, log2_height: Tensor, exponent: Tensor, buffer: Tensor) -> Tensor:
+        torch.abs(z, out=exponent)
+        factor = torch.sigmoid(exponent, out=buffer).square_()
+        torch.add(log2_height, exponent, alpha=-1 / math.log(2), out=exponent)
+        return factor
 
     @staticmethod
-    def score(z: Tensor) -> Tensor:
+    def score(z: Tensor, buffer: Tensor) -> Tensor:
         """Return ``tanh(z / 2)``, written with the sigmoid, which is several times faster on a CPU."""
-        return torch.sigmoid(z).mul_(2).sub_(1)
+        return torch.sigmoid(z, out=buffer).mul_(2).sub_(1)

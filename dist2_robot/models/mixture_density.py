@@ -6,9 +6,9 @@ h_k = w_k a_k a height. With the shares ``r_k = h_k f(z_k) / p`` and the score `
 height apart).
 
 On a CPU fresh memory costs more than what is computed in it. So of size K x V only the shares are kept, z is computed
-anew, all is done in place, and large batches are cut into parts that the allocator and the cache can hold.
+anew, and a large batch is worked through in parts that fit into the cache, all in the same few buffers.
 
-B batch, n positions, K components, V points.
+B batch, n positions, K components, V points, b rows of the batch.
 """
 
 import math
@@ -19,23 +19,23 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_PART = 2**18  # numbers of size B x n x K x V that are computed at a time on a CPU
+_PART = 2**18  # numbers of size b x n x K x V that are computed at a time on a CPU
 
 
 class Bump(Protocol):
     """A symmetric density f(z), up to a constant."""
 
     @staticmethod
-    def parts(z: Tensor, log2_height: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return e and q, both new tensors, of ``height f(z) = 2^e q``; None for q = 1.
+    def weigh(z: Tensor, log2_height: Tensor, exponent: Tensor, buffer: Tensor) -> Tensor | None:
+        """Write e into ``exponent`` and return q, in ``buffer``, of ``height f(z) = 2^e q``; None for q = 1.
 
         Powers of two, because on a CPU they take half the time of those of e, and a tenth where they are almost 0.
         """
         ...
 
     @staticmethod
-    def score(z: Tensor) -> Tensor:
-        """Return ``-d log f / dz``."""
+    def score(z: Tensor, buffer: Tensor) -> Tensor:
+        """Return ``-d log f / dz``, in ``buffer`` or z itself."""
         ...
 
 
@@ -50,21 +50,37 @@ class _MixtureDensity(torch.autograd.Function):
         points: Tensor,
         period: Tensor | None,
     ) -> Tensor:
-        rows = _rows(log_height, points)
-        parts = _split(rows, log_height / math.log(2), mean, inverse_scale)
-        densities, shares, totals = zip(*(_mix(bump, points, period, *part) for part in parts), strict=True)
-        ctx.bump, ctx.rows = bump, rows
-        ctx.save_for_backward(mean, inverse_scale, points, period, *shares, *totals)
-        return torch.cat(densities).mul_(math.log(2))
+        share = mean.new_empty(*mean.shape, points.shape[-1])  # (B, n, K, V), r_k times the total
+        total, largest = (mean.new_empty(*mean.shape[:2], 1, points.shape[-1]) for _ in range(2))
+        log2_height = log_height / math.log(2)
+        for part, z, buffer in _parts(share, buffers=2):
+            _standardize(z, buffer, mean[part], inverse_scale[part], points, period)
+            here = share[part]
+            factor = bump.weigh(z, log2_height[part][..., None], here, buffer)
+            torch.amax(here, dim=-2, keepdim=True, out=largest[part])  # taken out, so that not all vanish
+            here.sub_(largest[part]).exp2_()
+            if factor is not None:
+                here *= factor
+            torch.sum(here, dim=-2, keepdim=True, out=total[part])
+        ctx.bump = bump
+        ctx.save_for_backward(mean, inverse_scale, points, period, share, total)
+        return largest.add_(total.log2()).mul_(math.log(2)).squeeze(-2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        mean, inverse_scale, points, period, *kept = ctx.saved_tensors
-        count = len(kept) // 2
-        parts = zip(_split(ctx.rows, gradient, mean, inverse_scale), kept[:count], kept[count:], strict=True)
-        found = [_gradients(ctx.bump, points, period, share, total, *part) for part, share, total in parts]
-        return None, *(torch.cat(each) for each in zip(*found, strict=True)), None, None
+        mean, inverse_scale, points, period, share, total = ctx.saved_tensors
+        by_height, by_mean, by_scale = (torch.empty_like(mean) for _ in range(3))
+        relative = gradient[..., None, :] / total
+        for part, z, weighted, buffer in _parts(share, buffers=3):
+            _standardize(z, buffer, mean[part], inverse_scale[part], points, period)
+            torch.mul(share[part], relative[part], out=weighted)
+            torch.sum(weighted, dim=-1, out=by_height[part])
+            weighted *= ctx.bump.score(z, buffer)
+            torch.sum(weighted, dim=-1, out=by_mean[part])
+            weighted *= z
+            torch.sum(weighted, dim=-1, out=by_scale[part])
+        return None, by_height, by_mean.mul_(inverse_scale), by_scale.neg_().div_(inverse_scale), None, None
 
 
 def mixture_density(
@@ -89,54 +105,22 @@ def mixture_density(
     return _MixtureDensity.apply(bump, log_height, mean, inverse_scale, points, period)  # type: ignore[return-value]
 
 
-def _rows(log_height: Tensor, points: Tensor) -> int:
-    """Return how many rows of the batch are computed at a time."""
-    if log_height.device.type != "cpu":
-        return max(1, len(log_height))
-    return max(1, _PART // (log_height.shape[1:].numel() * points.shape[-1]))
+def _parts(whole: Tensor, buffers: int) -> Iterator[tuple[Any, ...]]:
+    """Yield slices of the batch of a tensor (B, ...), each with buffers (b, ...) that the next slice uses again."""
+    batch, size = len(whole), whole.shape[1:].numel()
+    rows = max(1, _PART // size) if whole.device.type == "cpu" else batch
+    kept = [whole.new_empty(min(rows, batch), *whole.shape[1:]) for _ in range(buffers)]
+    for first in range(0, batch, max(1, rows)):
+        part = slice(first, min(first + rows, batch))
+        yield part, *(buffer[: part.stop - first] for buffer in kept)
 
 
-def _split(rows: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    return zip(*(x.split(rows) for x in tensors), strict=True)
-
-
-def _standardize(mean: Tensor, inverse_scale: Tensor, points: Tensor, period: Tensor | None) -> Tensor:
-    """Return z, (B, n, K, V)."""
-    z = points[..., None, :] - mean[..., None]
+def _standardize(
+    z: Tensor, buffer: Tensor, mean: Tensor, inverse_scale: Tensor, points: Tensor, period: Tensor | None
+) -> None:
+    """Write z (b, n, K, V)."""
+    torch.sub(points[..., None, :], mean[..., None], out=z)
     if period is not None:
-        turns = (z / period[..., None]).round_()
+        turns = torch.div(z, period[..., None], out=buffer).round_()
         z.addcmul_(turns, period.where(period.isfinite(), 0.0)[..., None], value=-1)
-    return z.mul_(inverse_scale[..., None])
-
-
-def _mix(
-    bump: type[Bump], points: Tensor, period: Tensor | None, log2_height: Tensor, mean: Tensor, inverse_scale: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the log to base 2 of the density, (B, n, V), the shares (B, n, K, V) and their total (B, n, 1, V)."""
-    share, factor = bump.parts(_standardize(mean, inverse_scale, points, period), log2_height[..., None])
-    largest = share.amax(dim=-2, keepdim=True)  # taken out, so that not all vanish
-    share.sub_(largest).exp2_()
-    if factor is not None:
-        share *= factor
-    total = share.sum(dim=-2, keepdim=True)
-    return total.log2().add_(largest).squeeze(-2), share, total
-
-
-def _gradients(
-    bump: type[Bump],
-    points: Tensor,
-    period: Tensor | None,
-    share: Tensor,
-    total: Tensor,
-    gradient: Tensor,
-    mean: Tensor,
-    inverse_scale: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return those by log height, mean and inverse scale, (B, n, K), given that by the log density, (B, n, V)."""
-    z = _standardize(mean, inverse_scale, points, period)
-    weighted = share * (gradient[..., None, :] / total)
-    by_height = weighted.sum(-1)
-    weighted *= bump.score(z)
-    by_mean = weighted.sum(-1).mul_(inverse_scale)
-    weighted *= z
-    return by_height, by_mean, weighted.sum(-1).neg_().div_(inverse_scale)
+    z *= inverse_scale[..., None]

@@ -19,7 +19,8 @@ def distribution_examples(
     """Return target and predicted distributions over the tokens of evenly spaced held-out frames, as plain values.
 
     Each example takes another action dimension in turn, at the first step of the chunk. The target is the one of
-    DIST2Loss where it is part of the loss, else one-hot. Policies whose tokens are not one action each have no such picture.
+    DIST2Loss where it is part of the loss, else one-hot. Policies whose tokens are not one action each have no such
+    picture.
     """
     if not isinstance(policy, TokenPolicy) or not isinstance(policy.tokenizer, BinnedTokenizer):
         return []

@@ -79,7 +79,19 @@ def random_batch(rows: int, device: torch.device) -> Batch:
 
 def training_step(policy: TokenPolicy, loss: nn.Module, batch: Batch) -> Callable[[], object]:
     """Return what takes one step of the trainer."""
-    settings = TrainerConfig(steps=10**6)
+    settings = TrainerConfig(
+        steps=10**6,
+        batch_size=len(batch.actions),
+        learning_rate=3e-4,
+        weight_decay=1e-4,
+        warmup_steps=100,
+        gradient_clip=1.0,
+        ema_decay=0.99,
+        log_every=50,
+        validate_every=0,
+        save_every=0,
+        evaluate_every=0,
+    )
     nothing = {"tracker": None, "validate": None, "evaluate": None, "save": lambda *_: None}
     trainer = Trainer(policy, loss, settings, **nothing)  # type: ignore[arg-type]
     return lambda: trainer.train_step(batch)

@@ -25,7 +25,7 @@ WIDE = ActionSpec(
 
 
 def motions(count: int = 200, seed: int = 1) -> Tensor:
-    """Return chunks (N, T, 3) of `SPEC`, float64; some rest at a limit, and the yaw crosses its seam in many of them."""
+    """Return chunks (N, T, 3) of `SPEC`, float64; some rest at a limit, and the yaw often crosses its seam."""
     share = _shares(count, seed)
     share[..., :2] = share[..., :2].clamp(0, 1)
     low = torch.tensor([100.0, 0.0, math.pi], dtype=torch.float64)
