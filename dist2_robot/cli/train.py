@@ -109,7 +109,11 @@ def _new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
         tokenizer = build_tokenizer(data.spec, tokenizer_config)
         check_compatible(tokenizer, head=config["head"]["name"], decoding=config["decoding"], loss=config["loss"])
         chunks = data.training.gather(torch.arange(len(data.training)))
-        tokenizer.fit(chunks.actions[~chunks.is_padding.any(dim=1)])
+        try:
+            tokenizer.fit(chunks.actions[~chunks.is_padding.any(dim=1)])
+        except ValueError as error:
+            name = tokenizer_config["name"]
+            raise InputError(f"tokenizer '{name}' cannot learn from '{data.folder.root}': {error}") from error
         fitted = tokenizer.state_dict()
         policy_config |= {"tokenizer": tokenizer_config} | {
             name: config[name] for name in ("head", "decoding", "sampling", "distance")

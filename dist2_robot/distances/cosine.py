@@ -33,7 +33,8 @@ class CosineDistance(Distance):
 
 def _direction(vectors: Tensor) -> Tensor:
     """Return unit vectors (..., D). Raises DistanceError where a vector has no direction."""
-    length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    if not (length > 0).all():
+    largest = vectors.abs().amax(dim=-1, keepdim=True)
+    if not (largest > 0).all():
         raise DistanceError("a code vector of zeros has no direction to compare: use distance=euclidean")
-    return vectors / length
+    scaled = vectors / largest  # the squares of tiny numbers are zero
+    return scaled / torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
