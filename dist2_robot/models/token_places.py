@@ -27,6 +27,7 @@ class TokenPlaces(nn.Module):
         spacing: (R, 1), the mean distance of neighbours, for ordered tokens.
         log_width: (R, V), log of the width of a token over the mean width; None where all are equal, or not ordered.
         rows: (L,), which row a position uses.
+        wraps: Whether values repeat at any position.
     """
 
     places: Tensor
@@ -56,11 +57,7 @@ class TokenPlaces(nn.Module):
         self.register_buffer("spacing", spacing[first].float(), persistent=False)
         self.register_buffer("log_width", None if log_width is None else log_width[first].float(), persistent=False)
         self.register_buffer("rows", rows[points.groups], persistent=False)
-
-    @property
-    def wraps(self) -> bool:
-        """Whether values repeat at any position."""
-        return bool(torch.isfinite(self.period).any())
+        self.wraps = bool(period.isfinite().any())  # known here, so that no step has to ask the device
 
     def at(self, table: Tensor, first: int, count: int) -> Tensor:
         """Return what (n, ...) a table (R, ...) says of some positions; (1, ...) where all share one row."""

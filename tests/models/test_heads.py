@@ -143,6 +143,25 @@ def test_every_position_is_predicted_from_its_own_features(name, points):
 
 
 @pytest.mark.parametrize("name", BUILT_ON_VALUES)
+@given(order=st.lists(st.integers(0, L - 1), min_size=1, max_size=6))
+def test_a_position_is_predicted_as_if_there_were_no_others(name, order):
+    """Whatever other groups there are, in whatever order, and which of them lie alike."""
+    rows = torch.tensor(order)
+    per_group = {key: getattr(OWN, key)[rows] for key in ("points", "edges", "periods", "valid")}
+    points = replace(OWN, groups=torch.arange(len(rows)).flip(0), **per_group)
+    head, x = build_head(WIDTH, points, HEADS[name]), torch.randn(2, len(rows), WIDTH)
+    together = head(x)
+    for position, group in enumerate(reversed(order)):
+        here = slice(group, group + 1)
+        alone = replace(OWN, groups=torch.tensor([0]), **{key: getattr(OWN, key)[here] for key in per_group})
+        other = build_head(WIDTH, alone, HEADS[name])
+        other.load_state_dict(head.state_dict())
+        exists = OWN.valid[group]
+        expected, found = other(x[:, [position]])[:, 0], together[:, position]
+        assert torch.allclose(found[:, exists], expected[:, exists], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", BUILT_ON_VALUES)
 def test_a_wide_token_holds_more_than_a_narrow_one_of_the_same_density(name):
     """Two tokens that lie where they did, with other edges: their logits differ by the log of the widths."""
     values = torch.tensor([[0.0, 1.0, 2.0, 3.0]])
