@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.distances.protocol import Distance
 from dist2_robot.distances.table import DistanceTable
-from dist2_robot.distances.target import nearest, nearest_targets, soft_targets
+from dist2_robot.distances.target import nearest_targets
 from dist2_robot.distances.temperature import FixedTemperature, Temperature
 from dist2_robot.losses.compiled_dist2 import CompiledDist2
 from dist2_robot.losses.fused_dist2 import fused_dist2
 from dist2_robot.losses.metric_vocabulary import MetricVocabulary
 from dist2_robot.losses.output import LossOutput, each_cross_entropy, masked_mean, mean_cross_entropy, working_dtype
 from dist2_robot.losses.places import places, places_in_runs
-from dist2_robot.losses.target_store import DenseTargets, SparseTargets, TargetStore
+from dist2_robot.losses.target_store import SparseTargets, TargetStore, check_neighbours, store_targets
 
 SUPPORTS = ("vocabulary", "metric_tokens")
 PLACE_WEIGHTS = ("none", "linear")
@@ -86,7 +86,7 @@ class Dist2Loss(nn.Module):
         if self.digits < 1:
             raise ValueError(f"digits must be at least 1, got {digits}")
         is_made = isinstance(distances, TargetStore)
-        self.targets = distances if is_made else _store(distances, tau, contrast, neighbours)
+        self.targets = distances if is_made else store_targets(distances, tau, contrast, neighbours)
         self.metric = None if token_ids is None else MetricVocabulary(token_ids)
         if self.metric is not None and len(self.metric) != self.targets.vocab_size:
             raise ValueError(f"{len(self.metric)} token_ids for distances of {self.targets.vocab_size} tokens")
@@ -111,7 +111,7 @@ class Dist2Loss(nn.Module):
             tau = tau.tau
         if isinstance(tau, Temperature) or not tau > 0:
             raise ValueError(f"tau must be a positive number where not all distances are worked out, got {tau}")
-        _check_neighbours(neighbours, points.vocab_size)
+        check_neighbours(neighbours, points.vocab_size)
         kept = nearest_targets(points, distance, tau, neighbours, options.pop("contrast", 0.0))
         return cls(SparseTargets(*kept, points.groups), points=points, **options)
 
@@ -188,16 +188,3 @@ class Dist2Loss(nn.Module):
             divergence = (weights * divergence).masked_fill(weights == 0, 0.0)
         means = masked_mean(cross_entropy, padding_mask), masked_mean(divergence, padding_mask)
         return self.ce_weight * means[0] + self.alpha * means[1], *means
-
-
-def _store(distances: DistanceTable, tau: float | Temperature, contrast: float, neighbours: int | None) -> TargetStore:
-    """Return the targets of all true tokens."""
-    if neighbours is None:
-        return DenseTargets(soft_targets(distances, tau, contrast, torch.float32), distances.groups)
-    _check_neighbours(neighbours, distances.vocab_size)
-    return SparseTargets(*nearest(soft_targets(distances, tau, contrast, torch.float32), neighbours), distances.groups)
-
-
-def _check_neighbours(neighbours: int, vocab_size: int) -> None:
-    if not 1 <= neighbours <= vocab_size:
-        raise ValueError(f"neighbours must be 1 to {vocab_size}, the number of tokens, got {neighbours}")

@@ -9,6 +9,13 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.distances.table import DistanceTable
+from dist2_robot.distances.target import nearest, soft_targets
+from dist2_robot.distances.temperature import Temperature
+
+_UNSEEN = 1e-9  # of the mass of a target: far less than 32 bits can tell
+_NARROW = 12  # a target on a twelfth of the tokens or fewer takes less time as a list of them
+
 
 class TargetStore(nn.Module, ABC):
     """Attributes: vocab_size: V. negative_entropy: (R,), ``sum p_d log p_d``. groups: (L,), or (1,) for any length."""
@@ -137,3 +144,35 @@ class _SparseRows(Targets):
 
     def taken_from(self, gradient: Tensor, share: Tensor) -> Tensor:
         return gradient.scatter_add(-1, self.tokens, -share * self.shares)
+
+
+def store_targets(
+    distances: DistanceTable, tau: float | Temperature, contrast: float, neighbours: int | None
+) -> TargetStore:
+    """Return the targets of all true tokens; narrow ones without their far ends, which is faster and the same.
+
+    Args:
+        distances: How far apart tokens are.
+        tau: Temperature.
+        contrast: See `target_rows`.
+        neighbours: Keep so many tokens of each target; None: all.
+
+    Raises:
+        ValueError: There are fewer tokens than neighbours.
+    """
+    if neighbours is not None:
+        check_neighbours(neighbours, distances.vocab_size)
+    targets = soft_targets(distances, tau, contrast, torch.float32)
+    if neighbours is None:
+        far = targets <= _UNSEEN / distances.vocab_size
+        held = distances.vocab_size - int(far.sum(-1).min())
+        neighbours = held if held * _NARROW <= distances.vocab_size else None
+    if neighbours is None:
+        return DenseTargets(targets, distances.groups)
+    return SparseTargets(*nearest(targets, neighbours), distances.groups)
+
+
+def check_neighbours(neighbours: int, vocab_size: int) -> None:
+    """Raise ValueError unless there are so many tokens."""
+    if not 1 <= neighbours <= vocab_size:
+        raise ValueError(f"neighbours must be 1 to {vocab_size}, the number of tokens, got {neighbours}")

@@ -14,6 +14,7 @@ from dist2_robot.distances.points import TokenPoints
 from dist2_robot.distances.squared import SquaredDistance
 from dist2_robot.distances.temperature import FixedTemperature, Temperature
 from dist2_robot.losses.dist2 import Dist2Loss
+from dist2_robot.losses.target_store import SparseTargets
 
 TEN = TokenPoints.of_values(torch.arange(10.0))
 TABLE = TEN.distances(SquaredDistance())
@@ -177,6 +178,18 @@ def test_few_neighbours_share_what_the_target_gives_them(neighbours):
     kept = whole.masked_fill(few == 0, 0.0)
     assert torch.allclose(few, kept / kept.sum(-1, keepdim=True), atol=1e-6)
     assert (kept.sum(-1) >= whole.topk(neighbours).values.sum(-1) - 1e-6).all()
+
+
+def test_narrow_targets_lose_their_far_ends_and_nothing_else():
+    table = TokenPoints.of_values(torch.arange(256.0)).distances(SquaredDistance())
+    for tau, is_narrow in ((2.0, True), (200.0, False)):
+        loss = Dist2Loss(table, tau)
+        assert isinstance(loss.targets, SparseTargets) == is_narrow
+        exact = torch.softmax(-table.distances[0].double() / tau, -1)
+        assert (loss.target(torch.arange(256)[:, None])[:, 0] - exact).abs().max().item() < 1e-7
+        logits, targets = 10 * torch.randn(50, 1, 256), torch.randint(256, (50, 1))
+        divergence = F.kl_div(logits.double().log_softmax(-1), exact[targets], reduction="none").sum(-1).mean()
+        assert loss(logits, targets).parts["divergence"].item() == pytest.approx(divergence.item(), rel=1e-5)
 
 
 def test_all_neighbours_are_the_whole_target():
