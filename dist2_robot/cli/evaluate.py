@@ -56,7 +56,11 @@ def evaluate_policy(
     if not 1 <= n_action_steps <= policy.horizon:
         raise InputError(f"n_action_steps must lie in 1..{policy.horizon} (the chunk length), got {n_action_steps}")
     clock = time.monotonic()
-    with progress_bar(total=episodes, desc="evaluate", unit="episode") as progress:
+    device = next(policy.parameters()).device
+    # What decoding=sample draws depends on the seed, and a training that is being checked draws on undisturbed.
+    drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with drawing, progress_bar(total=episodes, desc="evaluate", unit="episode") as progress:
+        torch.manual_seed(stream_seed(seed, "evaluate"))
         results = run_episodes(
             _on_arrays(policy),
             environment,

@@ -23,7 +23,6 @@ from dist2_robot.errors import InputError
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.crew import LocalCrew
-from dist2_robot.seeding import stream_seed
 from dist2_robot.studies.job import Demonstrations, Job
 from dist2_robot.studies.method import DEFAULT, NO_DECODING
 from dist2_robot.studies.worker import log_file
@@ -64,7 +63,6 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
             except ValueError as error:  # not all go with every tokenizer
                 refused[decoding] = str(error)
                 continue
-            torch.manual_seed(stream_seed(job.evaluation_seed, "evaluate"))  # some draw
             results = evaluate_policy(
                 policy,
                 environment,

@@ -52,42 +52,61 @@ def run_episodes(
         InputError: The environment cannot be built from these arguments.
         ValueError: The policy gave chunks of a wrong shape.
     """
-    filmed = set(film)
-    results: dict[int, EpisodeResult] = {}
-    waiting = [list(range(slot, len(seeds), batch_size))[::-1] for slot in range(batch_size)]
-    running: dict[int, int] = {}  # slot -> place of its episode in `seeds`
-    seen: dict[int, dict[str, np.ndarray]] = {}  # slot -> features
-
-    def settle(report: Report) -> None:
-        if report.is_input_error:
-            raise InputError(report.error)
-        if report.is_over:
-            index = running.pop(report.slot)
-            results[index] = _result(index, seeds[index], report)
-            if on_episode is not None:
-                on_episode(results[index])
-        else:
-            seen[report.slot] = report.features or {}
-
-    hired = crew or _hire(environment, min(workers, batch_size, len(seeds)), bool(filmed), step_timeout_s)
+    ledger = _Ledger(seeds, batch_size, set(film), max_steps, on_episode)
+    hired = crew or _hire(environment, min(workers, batch_size, len(seeds)), bool(film), step_timeout_s)
     try:
-        while len(results) < len(seeds):
-            resets = []
-            for slot, queue in enumerate(waiting):
-                if slot not in running and queue:
-                    running[slot] = queue.pop()
-                    resets.append(Reset(slot, seeds[running[slot]], running[slot] in filmed, max_steps))
-            for report in hired.carry_out(resets):
-                settle(report)
-            if running:
-                slots = sorted(running)
-                chunks = _chunks(act, [seen[slot] for slot in slots], batch_size, n_action_steps, rows=slots)
+        while len(ledger.results) < len(seeds):
+            for report in hired.carry_out(ledger.resets()):
+                ledger.settle(report)
+            if slots := sorted(ledger.running):
+                seen = [ledger.seen[slot] for slot in slots]
+                chunks = _chunks(act, seen, batch_size, n_action_steps, rows=slots)
                 for report in hired.carry_out([Execute(slot, chunks[slot]) for slot in slots]):
-                    settle(report)
+                    ledger.settle(report)
     finally:
         if hired is not crew:
             hired.close()
-    return [results[index] for index in range(len(seeds))]
+    return [ledger.results[index] for index in range(len(seeds))]
+
+
+class _Ledger:
+    """Which episode runs in which slot, what it last saw, and how those that are over ended."""
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        batch_size: int,
+        filmed: set[int],
+        max_steps: int | None,
+        on_episode: Callable[[EpisodeResult], None] | None,
+    ) -> None:
+        self._seeds, self._filmed, self._max_steps, self._on_episode = seeds, filmed, max_steps, on_episode
+        # Of each slot, the places in `seeds` that it has to run, last first.
+        self._waiting = [list(range(slot, len(seeds), batch_size))[::-1] for slot in range(batch_size)]
+        self.running: dict[int, int] = {}  # slot -> place of its episode in `seeds`
+        self.seen: dict[int, dict[str, np.ndarray]] = {}  # slot -> features
+        self.results: dict[int, EpisodeResult] = {}  # place in `seeds` -> result
+
+    def resets(self) -> list[Reset]:
+        """Give every free slot its next episode."""
+        resets = []
+        for slot, queue in enumerate(self._waiting):
+            if slot not in self.running and queue:
+                index = self.running[slot] = queue.pop()
+                resets.append(Reset(slot, self._seeds[index], index in self._filmed, self._max_steps))
+        return resets
+
+    def settle(self, report: Report) -> None:
+        """Take note of what a slot reports. Raises InputError where the environment cannot be built."""
+        if report.is_input_error:
+            raise InputError(report.error)
+        if not report.is_over:
+            self.seen[report.slot] = report.features or {}
+            return
+        index = self.running.pop(report.slot)
+        self.results[index] = _result(index, self._seeds[index], report)
+        if self._on_episode is not None:
+            self._on_episode(self.results[index])
 
 
 def _hire(environment: EnvironmentSpec, workers: int, render: bool, step_timeout_s: float) -> Crew | LocalCrew:

@@ -4,6 +4,7 @@ The two stages share neither training seeds nor initial states, so that what cha
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from dist2_robot.studies.effort import Effort, Lessons
@@ -65,10 +66,12 @@ def heads_and_losses(
     numbers = [Method(REGRESSION, loss) for loss in REGRESSION_LOSSES if loss in known["loss"]]
     methods = list(dict.fromkeys([*pairs, *numbers, *(chosen_method(entry, known) for entry in also)]))
 
+    decodings = decodings or DECODINGS
+    rules = {task: [*decodings, *(["sample"] if task in multimodal else [])] for task in lessons.tasks}
+    options = {*known["head"], *known["policy"], *known["loss"]}
+    baselines = [method for method in BASELINES if {method.head, method.loss} <= options]
+
     def screen_jobs(_: Sequence[Row]) -> list[Job]:
-        rules = {
-            task: [*(decodings or DECODINGS), *(["sample"] if task in multimodal else [])] for task in lessons.tasks
-        }
         return [
             lessons.job(SCREEN, screen, task, method, seed, rules[task], may_be_refused=method in pairs)
             for method in methods
@@ -76,24 +79,29 @@ def heads_and_losses(
             for task in lessons.tasks
         ]
 
-    def final_jobs(rows: Sequence[Row]) -> list[Job]:
-        ranking = rank([row for row in rows if row["stage"] == SCREEN])
-        rule = {candidate.method: candidate.decoding for candidate in ranking}
-        options = {*known["head"], *known["policy"], *known["loss"]}
-        baselines = [method for method in BASELINES if {method.head, method.loss} <= options]
-        chosen = dict.fromkeys([*(candidate.method for candidate in ranking[:best]), *baselines])
-        return [
-            lessons.job(FINAL, final, task, method, seed, [rule.get(method, DEFAULT)])
-            for method in chosen
-            for seed in final.seeds
-            for task in lessons.tasks
-        ]
-
     return Study(
         name="heads_and_losses",
-        stages=(Stage(SCREEN, _about(screen), screen_jobs), Stage(FINAL, f"{_about(final)} {RULE}", final_jobs)),
+        stages=(
+            Stage(SCREEN, _about(screen), screen_jobs),
+            Stage(FINAL, f"{_about(final)} {RULE}", partial(_final_jobs, lessons, final, best, baselines)),
+        ),
         references=REFERENCES,
     )
+
+
+def _final_jobs(
+    lessons: Lessons, final: Effort, best: int, baselines: Sequence[Method], rows: Sequence[Row]
+) -> list[Job]:
+    """Return the jobs of the best methods of the screen and of the baselines, each with its own best decoding."""
+    ranking = rank([row for row in rows if row["stage"] == SCREEN])
+    rule = {candidate.method: candidate.decoding for candidate in ranking}
+    chosen = dict.fromkeys([*(candidate.method for candidate in ranking[:best]), *baselines])
+    return [
+        lessons.job(FINAL, final, task, method, seed, [rule.get(method, DEFAULT)])
+        for method in chosen
+        for seed in final.seeds
+        for task in lessons.tasks
+    ]
 
 
 def _choose(named: Sequence[str] | None, standard: Sequence[str], known: Collection[str], group: str) -> list[str]:

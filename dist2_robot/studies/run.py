@@ -2,7 +2,10 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+
+from tqdm import tqdm
 
 from dist2_robot.errors import InputError
 from dist2_robot.progress import progress_bar
@@ -44,23 +47,10 @@ def run_study(
     jobs: dict[str, list[Job]] = {}
     rows: list[Row] = []
     failures: dict[str, Failure] = {}
-    bar = progress_bar(
-        total=0, unit="job", smoothing=0.0, disable=not workers
-    )  # jobs differ: the mean time is the guess
+    # Jobs differ: the mean time of those done is the guess of what remains.
+    bar = progress_bar(total=0, unit="job", smoothing=0.0, disable=not workers)
     with Pool(workers) as pool, bar as progress:
-
-        def do(units: Sequence[Unit], what: Execute) -> None:
-            progress.total += len(units)
-            progress.refresh()
-            pool.run(units, what, output, on_end)
-
-        def on_end(unit: Unit, failure: Failure | None) -> None:
-            if failure:
-                write_failure(output, unit, failure)
-                failures[unit.name] = failure
-            progress.set_postfix(failed=len(failures), refresh=False)
-            progress.update()
-
+        do = partial(_do, pool, progress, output, failures)
         for stage in study.stages:
             jobs[stage.name] = stage.jobs(rows)
             mine = [job for job in share(jobs[stage.name], shard) if only is None or only in job.name]
@@ -69,9 +59,9 @@ def run_study(
                 done = len(mine) - len(todo)
                 progress.write(f"{stage.name}: {len(mine)} jobs, {done} done before, {len(todo)} to do")
                 progress.set_description(stage.name)
-            _collect(todo, output, lambda units: do(units, collect), failures)
+            _collect(todo, output, lambda units: do(collect, units), failures)
             try:
-                do(todo, execute)
+                do(execute, todo)
             finally:  # an interrupted stage has results too
                 is_complete = _take_stock(jobs[stage.name], output, rows, failures)
                 results = gather(study, jobs, rows, failures)
@@ -82,6 +72,23 @@ def run_study(
                     progress.write(f"{stage.name}: {reason}, so what comes after it waits")
                 break
     return results
+
+
+def _do(
+    pool: Pool, progress: tqdm, output: Path, failures: dict[str, Failure], what: Execute, units: Sequence[Unit]
+) -> None:
+    """Do some units, move the bar, and keep what failed."""
+
+    def on_end(unit: Unit, failure: Failure | None) -> None:
+        if failure:
+            write_failure(output, unit, failure)
+            failures[unit.name] = failure
+        progress.set_postfix(failed=len(failures), refresh=False)
+        progress.update()
+
+    progress.total += len(units)
+    progress.refresh()
+    pool.run(units, what, output, on_end)
 
 
 def share(jobs: Sequence[Job], shard: tuple[int, int]) -> list[Job]:

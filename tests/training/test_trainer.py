@@ -98,16 +98,21 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit(stream):
 
 
 @pytest.mark.fault("R4")
+@pytest.mark.parametrize("loss", ["cross_entropy", "reinforce"])  # the second draws random numbers
 @pytest.mark.parametrize("stop", [1, 5, 11])
-def test_going_on_is_as_if_it_had_never_stopped(stream, stop):
-    whole = make(save_every=stop)
+def test_going_on_is_as_if_it_had_never_stopped(stream, stop, loss):
+    def make_with_loss(policy):
+        distance = {"distance": {"name": "squared"}} if loss == "reinforce" else {}
+        return make(policy, build_loss(policy.tokenizer, {"name": loss, **distance}), save_every=stop)
+
+    whole = make_with_loss(tiny_policy())
     whole.run(stream.from_step(0))
     model, state, step = whole.save[0]
     assert step == stop
 
     policy = tiny_policy(seed=9)
     policy.load_state_dict(model)
-    again = make(policy, save_every=stop)
+    again = make_with_loss(policy)
     again.restore(state, step)
     again.run(stream.from_step(step))
     for expected, actual in zip(whole.save[1:], again.save, strict=True):

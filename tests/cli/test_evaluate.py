@@ -1,0 +1,50 @@
+"""An evaluation depends on its seed alone, even where the policy draws its actions."""
+
+import gym_dist2  # noqa: F401
+import gymnasium
+import pytest
+import torch
+
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.checkpoints.registry import build_policy
+from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.rollouts.environment import EnvironmentSpec
+
+ENVIRONMENT = EnvironmentSpec("gym_dist2/PointAround-v0", {})
+
+
+@pytest.fixture
+def policy():
+    torch.manual_seed(0)
+    with gymnasium.make(ENVIRONMENT.id) as env:
+        spec = ActionSpec.from_dict(env.metadata["action_spec"])
+    config = {
+        "name": "token",
+        "tokenizer": {"name": "uniform", "horizon": 4, "bins": 16},
+        "head": {"name": "free"},
+        "observation_sizes": {"observation.state": 4, "observation.environment_state": 4},
+        "width": 16,
+        "depth": 1,
+        "attention_heads": 2,
+        "decoding": "sample",
+    }
+    return build_policy(spec, config).eval()
+
+
+def evaluate(policy, seed):
+    options = {"n_action_steps": 4, "workers": 0, "batch_size": 2, "max_steps": 12}
+    results = evaluate_policy(policy, ENVIRONMENT, episodes=3, seed=seed, **options)
+    return [episode["jerk"] for episode in results["per_episode"]]
+
+
+def test_what_a_policy_draws_is_given_by_the_seed_of_the_evaluation(policy):
+    first = evaluate(policy, 0)
+    torch.rand(7)  # whatever was drawn before
+    assert evaluate(policy, 0) == first
+    assert evaluate(policy, 1) != first
+
+
+def test_a_training_that_is_being_checked_draws_on_undisturbed(policy):
+    before = torch.get_rng_state()
+    evaluate(policy, 0)
+    assert torch.equal(torch.get_rng_state(), before)
