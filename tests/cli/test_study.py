@@ -132,7 +132,9 @@ def test_a_training_that_breaks_is_a_failure_in_words(command, tmp_path):
 
 @pytest.mark.slow
 def test_an_interrupt_ends_all_processes(tmp_path):
-    code = "from dist2_robot.cli.study import main; main()"
+    # What a shell starts in the background ignores interrupts, and so would what we start from there.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listen}; from dist2_robot.cli.study import main; main()"
     effort = f"study.screen={TINY_EFFORT.replace('steps: 20', 'steps: 100000')}"
     arguments = [*TINY, *TINY_PAIRS[:-2], TINY_PAIRS[-1], effort]
     process = subprocess.Popen(
