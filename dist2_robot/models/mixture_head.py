@@ -48,21 +48,21 @@ class MixtureHead(Head):
         components: int = 8,
         min_scale_bins: float = 0.25,
         kind: str = "logistic",
-        reach: float | None = 1.0,
+        reach: float = 1.0,
     ) -> None:
         """Args: width: D. points: Of ordered tokens. components: K.
 
         min_scale_bins: The smallest scale, in mean bin widths: narrower than a bin nothing is gained.
         kind: ``logistic`` or ``gaussian``.
-        reach: How far a mean gets from its anchor, in cells of 2 / K; None to roam.
+        reach: How far a mean gets from its anchor, in cells of 2 / K; 0 to roam.
         """
         super().__init__()
         if components < 1:
             raise ValueError(f"a mixture needs at least one component, got {components}")
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {sorted(KINDS)}, got '{kind}'")
-        if reach is not None and not reach > 0.5:
-            raise ValueError(f"reach must be more than 0.5, or no mean gets half-way between two anchors, got {reach}")
+        if reach != 0 and not reach > 0.5:
+            raise ValueError(f"reach must be 0 (means roam), or more than 0.5 to get half-way to the next: got {reach}")
         if not points.is_ordered:
             raise ValueError("a mixture head needs tokens that stand for one number each: use head=factored or free")
         self.components, self.min_scale_bins, self.kind, self.reach = components, min_scale_bins, kind, reach
@@ -83,7 +83,7 @@ class MixtureHead(Head):
         log_weight, mean, raw_scale = self.linear(features).chunk(3, dim=-1)  # (B, n, K)
         inverse_scale = 1 / (F.softplus(raw_scale) + self.min_scale_bins * spacing)
         log_height = torch.log_softmax(log_weight, dim=-1) + inverse_scale.log()
-        if self.reach is not None:
+        if self.reach:
             mean = self.anchors + self.reach * (2 / self.components) * torch.tanh(mean)
         period = period if self.tokens.wraps else None
         logits = mixture_density(KINDS[self.kind], log_height, mean, inverse_scale, places, period)

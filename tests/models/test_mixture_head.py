@@ -21,7 +21,7 @@ seeds = st.integers(0, 2**31)
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
-def make(values=EVEN, components=3, period=None, reach=None, **arguments):
+def make(values=EVEN, components=3, period=None, reach=0.0, **arguments):
     """Return a head whose means roam, unless told otherwise."""
     arguments["reach"] = reach
     return MixtureHead(WIDTH, TokenPoints.of_values(values, period), components, **arguments).double()
@@ -114,7 +114,7 @@ def test_the_hand_written_gradient_equals_finite_differences(kind, period, seed)
 
 
 @pytest.mark.parametrize("values", [EVEN, UNEVEN], ids=["even", "uneven"])
-@pytest.mark.parametrize("reach", [None, 1.3])
+@pytest.mark.parametrize("reach", [0.0, 1.3])
 @kinds
 def test_gradients_equal_finite_differences(values, reach, kind):
     head = make(values, 2, kind=kind, reach=reach)
@@ -271,7 +271,7 @@ def test_a_circle_has_no_ends(kind, bins, scale, mean):
 def test_both_ends_are_neighbours_only_where_values_wrap():
     points = TokenPoints.of_values(EVEN)
     points.periods[0] = PERIOD
-    head = MixtureHead(WIDTH, points, 3, reach=None).double()
+    head = MixtureHead(WIDTH, points, 3, reach=0.0).double()
     head.load_state_dict(fixed([(1.0, 1.0, 0.05)] * 3).state_dict())
     circle, line = probabilities(head)
     assert circle[0].item() == pytest.approx(circle[-2].item(), rel=1e-4)
