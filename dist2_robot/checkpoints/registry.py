@@ -133,10 +133,10 @@ def build_tokenizer(spec: ActionSpec, config: Mapping[str, Any]) -> Tokenizer:
     return _call(f"tokenizer '{config['name']}'", cls, spec, **arguments)
 
 
-def build_head(width: int, points: TokenPoints, config: Any) -> Head:
-    """Build a head from its `config()`, for features of a width and tokens that lie at points."""
+def build_head(width: int, points: TokenPoints, config: Any, places: int = 1) -> Head:
+    """Build a head from its `config()`, for features of a width, tokens at points, and so many positions a query."""
     cls, arguments = _choose(HEADS, config, "head")
-    return _call(f"head '{config['name']}'", cls, width, points, **arguments)
+    return _call(f"head '{config['name']}'", cls, width, points, places, **arguments)
 
 
 def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[str, Tensor] | None = None) -> Policy:
@@ -155,7 +155,8 @@ def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[st
     tokenizer = build_tokenizer(spec, arguments.pop("tokenizer", None))
     if fitted:
         tokenizer.load_state_dict(fitted)
-    head = build_head(arguments.get("width", 0), tokenizer.points(), arguments.pop("head", None))
+    places = tokenizer.tokens_per_query if arguments.get("queries", "step") == "step" else 1
+    head = build_head(arguments.get("width", 0), tokenizer.points(), arguments.pop("head", None), places)
     if arguments.get("sampling") is not None:
         arguments["sampling"] = _call("sampling", Sampling, **arguments["sampling"])
     if arguments.get("distance") is not None:

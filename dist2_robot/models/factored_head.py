@@ -8,7 +8,7 @@ The Fourier features are ``sin`` and ``cos`` of ``2^j w v``, j < J, of each coor
 Without a period the longest wave is twice the range, so that its ends differ; where values wrap all waves fit the
 circle, so that its ends are the same place.
 
-B batch, R kinds of positions, n positions, W width, V tokens, D coordinates, J frequencies.
+B batch, Q queries, R kinds of positions, n positions, W width, V tokens, D coordinates, J frequencies.
 """
 
 import math
@@ -23,16 +23,17 @@ from dist2_robot.models.token_places import TokenPlaces
 
 
 class FactoredHead(Head):
-    """(B, n, W) -> logits (B, n, V)."""
+    """(B, Q, W) -> logits (B, n, V)."""
 
     waves: Tensor
 
-    def __init__(self, width: int, points: TokenPoints, frequencies: int = 6, hidden: int = 128) -> None:
-        """Args: width: W. points: Of tokens with an order or without. hidden: Units between waves and embeddings.
+    def __init__(self, width: int, points: TokenPoints, places: int = 1, frequencies: int = 6, hidden: int = 128) -> None:
+        """Args: width: W. points: Of tokens with an order or without. places: Positions of a query.
 
+        hidden: Units between waves and embeddings.
         frequencies: J; the shortest wave is ``2^(2-J)`` times the range, or half of that where values wrap.
         """
-        super().__init__()
+        super().__init__(width, width, places)
         if frequencies < 1 or hidden < 1:
             raise ValueError(f"frequencies and hidden must be at least 1, got {frequencies} and {hidden}")
         if not points.points.shape[-1]:
@@ -41,13 +42,12 @@ class FactoredHead(Head):
         self.tokens = TokenPlaces(points)
         waves = fourier_features(self.tokens.places.double(), frequencies, self.tokens.period.double())
         self.register_buffer("waves", waves.float(), persistent=False)  # (R, V, 2 D J)
-        self.query = nn.Linear(width, width)
         self.embed = nn.Sequential(nn.Linear(waves.shape[-1], hidden), nn.GELU(), nn.Linear(hidden, width + 1))
 
     def forward(self, features: Tensor, first: int = 0) -> Tensor:
         embedding, offset = self.embed(self.waves).split([features.shape[-1], 1], dim=-1)  # (R, V, W), (R, V, 1)
         offset = offset[..., 0] if self.tokens.log_width is None else offset[..., 0] + self.tokens.log_width
-        query = self.query(features) / math.sqrt(features.shape[-1])
+        query = self.describe(features) / math.sqrt(features.shape[-1])
         return self.tokens.logits(query, embedding, offset, first)
 
     def config(self) -> dict[str, Any]:

@@ -2,22 +2,21 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.models.head import Head
 
 
 class FreeHead(Head):
-    """A linear layer: (B, n, D) -> logits (B, n, V)."""
+    """A linear layer: (B, Q, D) -> logits (B, n, V)."""
 
-    def __init__(self, width: int, points: TokenPoints) -> None:
-        """Args: width: D. points: Of which only the number of tokens matters here."""
-        super().__init__()
-        self.linear = nn.Linear(width, points.vocab_size)
+    def __init__(self, width: int, points: TokenPoints, places: int = 1) -> None:
+        """Args: width: D. points: Of which only the number of tokens matters here. places: P."""
+        super().__init__(width, points.vocab_size, places)
 
     def forward(self, features: Tensor, first: int = 0) -> Tensor:
-        return self.linear(features)
+        return self.describe(features)
 
     def config(self) -> dict[str, Any]:
         """Return name and arguments for the registry."""

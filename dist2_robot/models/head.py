@@ -1,4 +1,4 @@
-"""The contract of a head. B batch, n positions of the L of a chunk, D width, V tokens."""
+"""The contract of a head. B batch, Q queries, P places of one, n = Q P positions of the L of a chunk, D width, V tokens."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -9,12 +9,23 @@ from torch import Tensor, nn
 class Head(nn.Module, ABC):
     """Maps features to logits over the tokens of each position.
 
-    Constructors take ``width`` (D) and ``points``, a `TokenPoints`: what the tokens of each position mean.
+    Constructors take ``width`` (D), ``points``, a `TokenPoints`: what the tokens of each position mean, and ``places``
+    (P): how many positions one query stands for, each of which has weights of its own.
     """
+
+    def __init__(self, width: int, numbers: int, places: int) -> None:
+        """Args: width: D. numbers: How many each position is described by. places: P."""
+        super().__init__()
+        self.places = places
+        self.linear = nn.Linear(width, places * numbers)
+
+    def describe(self, features: Tensor) -> Tensor:
+        """Return numbers (B, n, numbers) for features (B, Q, D)."""
+        return self.linear(features).unflatten(-1, (self.places, -1)).flatten(1, 2)
 
     @abstractmethod
     def forward(self, features: Tensor, first: int = 0) -> Tensor:
-        """Return logits (B, n, V) for features (B, n, D) of the positions ``first`` to ``first + n``."""
+        """Return logits (B, n, V) for features (B, Q, D) of the positions ``first`` to ``first + n``."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:

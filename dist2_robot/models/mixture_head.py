@@ -13,7 +13,7 @@ input become one wrong one (docs/log.md).
 
 Where values wrap, ``v - m`` is the short way round: means lie on a circle, and both ends of the range are neighbours.
 
-B batch, L positions, n of them, D width, V tokens, K components.
+B batch, Q queries, L positions, n of them, D width, V tokens, K components.
 """
 
 import math
@@ -34,7 +34,7 @@ KINDS: dict[str, type[Bump]] = {"logistic": Logistic, "gaussian": Gaussian}
 
 
 class MixtureHead(Head):
-    """(B, n, D) -> logits (B, n, V) through weights, means and scales of K components.
+    """(B, Q, D) -> logits (B, n, V) through weights, means and scales of K components.
 
     Means and scales live on an axis where the tokens of each position span [-1, 1].
     """
@@ -45,18 +45,18 @@ class MixtureHead(Head):
         self,
         width: int,
         points: TokenPoints,
-        components: int = 8,
+        places: int = 1,
+        components: int = 4,
         min_scale_bins: float = 0.25,
         kind: str = "logistic",
         reach: float = 1.0,
     ) -> None:
-        """Args: width: D. points: Of ordered tokens. components: K.
+        """Args: width: D. points: Of ordered tokens. places: Positions of a query. components: K.
 
         min_scale_bins: The smallest scale, in mean bin widths: narrower than a bin nothing is gained.
         kind: ``logistic`` or ``gaussian``.
         reach: How far a mean gets from its anchor, in cells of 2 / K; 0 to roam.
         """
-        super().__init__()
         if components < 1:
             raise ValueError(f"a mixture needs at least one component, got {components}")
         if kind not in KINDS:
@@ -65,22 +65,23 @@ class MixtureHead(Head):
             raise ValueError(f"reach must be 0 (means roam), or more than 0.5 to get half-way to the next: got {reach}")
         if not points.is_ordered:
             raise ValueError("a mixture head needs tokens that stand for one number each: use head=factored or free")
+        super().__init__(width, 3 * components, places)
         self.components, self.min_scale_bins, self.kind, self.reach = components, min_scale_bins, kind, reach
         self.tokens = TokenPlaces(points)
-        self.linear = nn.Linear(width, 3 * components)
         anchors = (2 * torch.arange(components) + 1) / components - 1  # the middles of K cells of [-1, 1]
         self.register_buffer("anchors", anchors, persistent=False)
         with torch.no_grad():  # start with components spread over the range, each half a cell wide
-            self.linear.bias[components : 2 * components] = 0.0 if reach else anchors
-            self.linear.bias[2 * components :] = math.log(math.expm1(1 / components))
+            _, mean, raw_scale = self.linear.bias.view(places, 3, components).unbind(1)
+            mean[:] = 0.0 if reach else anchors
+            raw_scale[:] = math.log(math.expm1(1 / components))
 
     def forward(self, features: Tensor, first: int = 0) -> Tensor:
-        count = features.shape[1]
+        log_weight, mean, raw_scale = self.describe(features).chunk(3, dim=-1)  # (B, n, K)
+        count = mean.shape[1]
         places, period, spacing = (
             self.tokens.at(x, first, count)
             for x in (self.tokens.places[..., 0], self.tokens.period, self.tokens.spacing)
         )
-        log_weight, mean, raw_scale = self.linear(features).chunk(3, dim=-1)  # (B, n, K)
         inverse_scale = 1 / (F.softplus(raw_scale) + self.min_scale_bins * spacing)
         log_height = torch.log_softmax(log_weight, dim=-1) + inverse_scale.log()
         if self.reach:

@@ -9,14 +9,14 @@ more than four knots away as they were. And they contain every cubic polynomial,
 quadratic, can be predicted exactly, however narrow and wherever in the range; cosines and radial bumps cannot. Where
 values wrap the splines do too.
 
-B batch, R kinds of positions, n positions, D width, V tokens, M basis functions.
+B batch, Q queries, R kinds of positions, n positions, D width, V tokens, M basis functions.
 """
 
 import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dist2_robot.distances.difference import difference
 from dist2_robot.distances.points import TokenPoints
@@ -27,13 +27,16 @@ MIN_BASES = 4  # a cubic spline has four functions at every place
 
 
 class SmoothHead(Head):
-    """(B, n, D) -> coefficients (B, n, M) -> logits (B, n, V)."""
+    """(B, Q, D) -> coefficients (B, n, M) -> logits (B, n, V)."""
 
     basis: Tensor
 
-    def __init__(self, width: int, points: TokenPoints, bases: int = 16) -> None:
-        """Args: width: D. points: Of ordered tokens. bases: M; more allow sharper curves, fewer share more."""
-        super().__init__()
+    def __init__(self, width: int, points: TokenPoints, places: int = 1, bases: int = 16) -> None:
+        """Args: width: D. points: Of ordered tokens. places: Positions of a query.
+
+        bases: M; more allow sharper curves, fewer share more.
+        """
+        super().__init__(width, bases, places)
         if bases < MIN_BASES:
             raise ValueError(f"a cubic spline needs at least {MIN_BASES} bases, got {bases}")
         if not points.is_ordered:
@@ -43,10 +46,9 @@ class SmoothHead(Head):
         rows = zip(self.tokens.places[..., 0].double(), self.tokens.period[:, 0].tolist(), strict=True)
         basis = torch.stack([spline_basis(places, bases, period) for places, period in rows])
         self.register_buffer("basis", basis.float(), persistent=False)  # (R, V, M)
-        self.linear = nn.Linear(width, bases)
 
     def forward(self, features: Tensor, first: int = 0) -> Tensor:
-        return self.tokens.logits(self.linear(features), self.basis, self.tokens.log_width, first)
+        return self.tokens.logits(self.describe(features), self.basis, self.tokens.log_width, first)
 
     def config(self) -> dict[str, Any]:
         """Return name and arguments for the registry."""

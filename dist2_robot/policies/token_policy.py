@@ -33,7 +33,7 @@ class TokenPolicy(Policy):
     Args:
         spec: What an action is.
         tokenizer: Cuts actions into tokens; owned by the policy, so its bins travel with the weights.
-        head: (B, n, D) -> logits (B, n, V).
+        head: (B, queries, D) -> logits (B, n, V).
         observation_sizes: Feature name -> length of its vector.
         width: D.
         depth: Transformer blocks.
@@ -68,6 +68,8 @@ class TokenPolicy(Policy):
         if generation not in GENERATIONS:
             raise ValueError(f"generation must be one of {list(GENERATIONS)}, got '{generation}'")
         group = tokenizer.tokens_per_query if queries == "step" else 1
+        if head.places != group:
+            raise ValueError(f"a query stands for {group} tokens, and the head for {head.places} positions a query")
         causal = generation == "autoregressive"
         sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
         count = tokenizer.tokens_per_chunk // group
@@ -76,7 +78,6 @@ class TokenPolicy(Policy):
         self.sizes, self.query_kind, self.generation = sizes, queries, generation
         self.sampling, self.distance = sampling or Sampling(), distance
         self.tokens_per_query = group
-        self.split_query = nn.Linear(width, group * width) if group > 1 else nn.Identity()
         # Chosen tokens become inputs of the next query: one embedding for each place within a query.
         self.embedding = nn.Embedding(group * tokenizer.vocab_size, width) if causal else None
         points = tokenizer.points()
@@ -160,7 +161,6 @@ class TokenPolicy(Policy):
 
     def _logits(self, features: Tensor, first: int = 0) -> Tensor:
         """Return logits (B, n, V) for the features (B, queries, D) of the positions from ``first`` on."""
-        features = self.split_query(features).unflatten(-1, (self.tokens_per_query, -1)).flatten(1, 2)  # (B, n, D)
         logits = self.head(features, first)
         if self._impossible is None:
             return logits

@@ -218,3 +218,18 @@ def test_places_span_minus_one_to_one_and_codes_keep_their_shape():
     for row, points in zip(codes[TokenPlaces(CODES).rows[:2]], CODES.points, strict=True):
         ratio = torch.pdist(row.double()) / torch.pdist(points)
         assert torch.allclose(ratio, ratio[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_each_place_of_a_query_has_weights_of_its_own(name):
+    points, places, queries = TokenPoints.of_values(torch.linspace(-1, 1, 11)), 3, 2
+    head = build_head(WIDTH, points, HEADS[name], places)
+    x = torch.randn(4, queries, WIDTH)
+    logits = head(x)
+    assert logits.shape == (4, queries * places, 11)
+    alone = build_head(WIDTH, points, HEADS[name])
+    state = head.state_dict()
+    for place in range(places):
+        here = {k: v.unflatten(0, (places, -1))[place] if k.startswith("linear.") else v for k, v in state.items()}
+        alone.load_state_dict(here)
+        torch.testing.assert_close(alone(x), logits[:, place::places])

@@ -24,7 +24,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 def make(values=EVEN, components=3, period=None, reach=0.0, **arguments):
     """Return a head whose means roam, unless told otherwise."""
     arguments["reach"] = reach
-    return MixtureHead(WIDTH, TokenPoints.of_values(values, period), components, **arguments).double()
+    return MixtureHead(WIDTH, TokenPoints.of_values(values, period), components=components, **arguments).double()
 
 
 def min_scale(head):
@@ -271,7 +271,7 @@ def test_a_circle_has_no_ends(kind, bins, scale, mean):
 def test_both_ends_are_neighbours_only_where_values_wrap():
     points = TokenPoints.of_values(EVEN)
     points.periods[0] = PERIOD
-    head = MixtureHead(WIDTH, points, 3, reach=0.0).double()
+    head = MixtureHead(WIDTH, points, components=3, reach=0.0).double()
     head.load_state_dict(fixed([(1.0, 1.0, 0.05)] * 3).state_dict())
     circle, line = probabilities(head)
     assert circle[0].item() == pytest.approx(circle[-2].item(), rel=1e-4)
