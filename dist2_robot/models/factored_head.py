@@ -27,7 +27,9 @@ class FactoredHead(Head):
 
     waves: Tensor
 
-    def __init__(self, width: int, points: TokenPoints, places: int = 1, frequencies: int = 6, hidden: int = 128) -> None:
+    def __init__(
+        self, width: int, points: TokenPoints, places: int = 1, frequencies: int = 6, hidden: int = 128
+    ) -> None:
         """Args: width: W. points: Of tokens with an order or without. places: Positions of a query.
 
         hidden: Units between waves and embeddings.

@@ -1,4 +1,7 @@
-"""The contract of a head. B batch, Q queries, P places of one, n = Q P positions of the L of a chunk, D width, V tokens."""
+"""The contract of a head.
+
+B batch, Q queries, P places of one, n = Q P positions of the L of a chunk, D width, V tokens.
+"""
 
 from abc import ABC, abstractmethod
 from typing import Any

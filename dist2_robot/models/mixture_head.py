@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.models.gaussian_mixture import Gaussian

@@ -5,8 +5,6 @@ its resets depend on what was simulated before; here an initial state is a funct
 """
 
 import difflib
-import os
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 
 from gym_dist2.metaworld_tasks import TASKS
+from gym_dist2.pictures import Painter, import_mujoco
 
 # Meta-World lists hand (3), gripper (1) and two objects (7 each) now, then the same one step before, then the goal.
 _HAND = ["hand_x", "hand_y", "hand_z", "gripper"]
@@ -63,31 +62,25 @@ class MetaWorld(gym.Env):
         if task not in TASKS:
             near = difflib.get_close_matches(task, TASKS, n=3) or list(TASKS)
             raise ValueError(f"Meta-World has no task '{task}'; nearest: {', '.join(near)}")
-        _prepare_imports(pictures=bool(cameras) or render_mode is not None)
-        import mujoco
-        from metaworld.env_dict import ALL_V3_ENVIRONMENTS
-        from metaworld.policies import ENV_POLICY_MAP
+        self._mujoco = import_mujoco(pictures=bool(cameras) or render_mode is not None)
+        environments, experts = _import_metaworld()
 
         self.task, self.task_description = task, TASKS[task]
         self.cameras, self.image_size = tuple(cameras), image_size
         self.render_mode, self.render_size = render_mode, render_size
 
-        self._mujoco: Any = mujoco
-        if self._mujoco.get_mju_user_warning() is None:
-            # Warnings are told in `info`; MuJoCo would write a MUJOCO_LOG.TXT wherever one stands.
-            self._mujoco.set_mju_user_warning(lambda message: None)
-        self._env = ALL_V3_ENVIRONMENTS[task]()
+        self._env = environments[task]()
         self._env._partially_observable = False
         del self._env.sawyer_observation_space  # cached, and would clip the goal to zero
         self._env._freeze_rand_vec = False
         self._env.seeded_rand_vec = True
         self._env._set_task_called = True
-        self._expert = ENV_POLICY_MAP[task]()
+        self._expert = experts[task]()
         self._max_episode_steps = self._env.max_path_length
         self._pristine = _owned_attributes(self._env)
         self._pristine_positions = {name: getattr(self._env.model, name).copy() for name in ("body_pos", "site_pos")}
         self._flat = np.zeros(39)  # Meta-World's own observation, which its experts read
-        self._renderers: dict[int, Any] = {}
+        self._painter = Painter(self._mujoco, self._env.model)
 
         known = [self._env.model.camera(i).name for i in range(self._env.model.ncam)]
         for camera in self.cameras:
@@ -142,9 +135,7 @@ class MetaWorld(gym.Env):
 
     def close(self) -> None:
         """Free the drawing contexts."""
-        for renderer in self._renderers.values():
-            renderer.close()
-        self._renderers = {}
+        self._painter.close()
 
     def _rewind(self) -> None:
         """Make Meta-World's environment as it was when it was new: its attributes, its model, its simulation."""
@@ -175,18 +166,9 @@ class MetaWorld(gym.Env):
         return observation
 
     def _picture(self, camera: str, size: int) -> np.ndarray:
-        mujoco, model = self._mujoco, self._env.model
-        if size not in self._renderers:
-            model.vis.global_.offwidth = max(model.vis.global_.offwidth, size)
-            model.vis.global_.offheight = max(model.vis.global_.offheight, size)
-            renderer = mujoco.Renderer(model, size, size)
-            for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
-                renderer.scene.flags[flag] = False  # four times as fast without a GPU
-            self._renderers[size] = renderer
-        self._renderers[size].update_scene(self._env.data, camera=camera)
-        image = self._renderers[size].render()
+        image = self._painter.draw(self._env.data, camera, size)
         # Meta-World hung its corner cameras upside down.
-        is_fixed = model.camera(camera).mode == mujoco.mjtCamLight.mjCAMLIGHT_FIXED
+        is_fixed = self._env.model.camera(camera).mode == self._mujoco.mjtCamLight.mjCAMLIGHT_FIXED
         up_z = self._env.data.camera(camera).xmat.reshape(3, 3)[2, 1]
         return image[::-1, ::-1].copy() if is_fixed and up_z < -0.1 else image
 
@@ -208,14 +190,13 @@ def _copied(attributes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _prepare_imports(pictures: bool) -> None:
-    # MuJoCo chooses how to draw when it is first imported.
-    if pictures and sys.platform == "linux" and "DISPLAY" not in os.environ:
-        os.environ.setdefault("MUJOCO_GL", "egl")
+def _import_metaworld() -> tuple[Any, Any]:
+    """Return Meta-World's environments and experts, by task."""
     try:
-        import metaworld  # noqa: F401
+        from metaworld import env_dict, policies
     except ModuleNotFoundError as error:
         raise ImportError("Meta-World is not installed; run: pip install 'dist2-robot[metaworld]'") from error
+    return env_dict.ALL_V3_ENVIRONMENTS, policies.ENV_POLICY_MAP
 
 
 def _action_spec(rate_hz: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gym_dist2.detour import detour
 from gym_dist2.point_mass import EXPERT_STEP_M, POINT_RADIUS_M, PointTask, step_towards
 
 START = np.array([-0.42, 0.0])
@@ -11,8 +12,6 @@ GOAL_SPREAD = np.array([0.03, 0.06])
 OBSTACLE = np.array([-0.05, 0.0])
 OBSTACLE_RADIUS_M = 0.18
 CLEARANCE_M = 0.05  # between the expert's point and the obstacle
-
-LEFT, RIGHT = 0, 1  # modes, as seen from the point on its way
 
 
 class PointAround(PointTask):
@@ -46,19 +45,5 @@ class PointAround(PointTask):
         """Return the expert's action: along the tangent to a circle around the obstacle while that is in the way."""
         mode = self.mode if mode is None else mode
         position, goal = self.position, self.goals[0]
-        to_obstacle, to_goal = self.obstacles[0] - position, goal - position
-        radius = OBSTACLE_RADIUS_M + POINT_RADIUS_M + CLEARANCE_M
-        if _is_clear(to_obstacle, to_goal, radius):
-            return step_towards(goal, position, self.velocity)
-        distance = np.hypot(*to_obstacle)
-        turn = np.arcsin(min(1.0, radius / distance)) * (1 if mode == LEFT else -1)
-        heading = np.arctan2(to_obstacle[1], to_obstacle[0]) + turn
-        return (EXPERT_STEP_M * np.array([np.cos(heading), np.sin(heading)])).astype(np.float32)
-
-
-def _is_clear(to_obstacle: np.ndarray, to_goal: np.ndarray, radius: float) -> bool:
-    """Tell whether the straight way to the goal leads away from the obstacle, or past it at that radius or more."""
-    along = to_obstacle @ to_goal
-    beside = to_obstacle[0] * to_goal[1] - to_obstacle[1] * to_goal[0]
-    length = np.hypot(*to_goal)
-    return bool(along <= 0 or abs(beside) >= radius * length or along >= length**2 + radius * length)
+        way = detour(position, goal, self.obstacles[0], OBSTACLE_RADIUS_M + POINT_RADIUS_M + CLEARANCE_M, mode)
+        return step_towards(goal, position, self.velocity) if way is None else (EXPERT_STEP_M * way).astype(np.float32)

@@ -3,12 +3,12 @@
 G goals, O obstacles; positions are of centres, seen from above, in m from the middle of the table.
 """
 
-import os
-import sys
 from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
+
+from gym_dist2.pictures import Painter, import_mujoco
 
 PERIOD_S = 0.1  # of an action
 TIMESTEP_S = 0.01  # of the simulation
@@ -62,11 +62,11 @@ class PointTask(gym.Env):
     ) -> None:
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
-        self._mujoco = _import_mujoco(pictures=render_mode is not None)
+        self._mujoco = import_mujoco(pictures=render_mode is not None)
         scene = _scene([self.goal_radius_m] * goals, obstacle_radii_m, render_size)
         self._model = self._mujoco.MjModel.from_xml_string(scene)
         self._data = self._mujoco.MjData(self._model)
-        self._renderer: Any = None
+        self._painter = Painter(self._mujoco, self._model)
         self.render_mode, self.render_size = render_mode, render_size
 
         self.mode = 0  # what the expert has chosen in this episode, below `modes`
@@ -138,20 +138,11 @@ class PointTask(gym.Env):
 
     def render(self) -> np.ndarray | None:
         """Return a picture from above, (render_size, render_size, 3), x to the right and y upwards."""
-        if self.render_mode is None:
-            return None
-        if self._renderer is None:
-            self._renderer = self._mujoco.Renderer(self._model, self.render_size, self.render_size)
-            for flag in (self._mujoco.mjtRndFlag.mjRND_SHADOW, self._mujoco.mjtRndFlag.mjRND_REFLECTION):
-                self._renderer.scene.flags[flag] = False
-        self._renderer.update_scene(self._data, camera=CAMERA)
-        return self._renderer.render()
+        return None if self.render_mode is None else self._painter.draw(self._data, CAMERA, self.render_size)
 
     def close(self) -> None:
         """Free the drawing context."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        self._painter.close()
 
     def _simulate(self) -> bool:
         """Simulate one period, or until the point touches an obstacle, and tell whether it does."""
@@ -172,15 +163,6 @@ def step_towards(target: np.ndarray, position: np.ndarray, velocity: np.ndarray)
     """Return the expert's action (2,) straight to a place, where it comes to rest."""
     way = target - position - LAG_S * velocity  # what it will still coast
     return (way * min(1.0, EXPERT_STEP_M / max(float(np.hypot(*way)), 1e-9))).astype(np.float32)
-
-
-def _import_mujoco(pictures: bool) -> Any:
-    # MuJoCo chooses how to draw when it is first imported.
-    if pictures and sys.platform == "linux" and "DISPLAY" not in os.environ:
-        os.environ.setdefault("MUJOCO_GL", "egl")
-    import mujoco
-
-    return mujoco
 
 
 def _scene(goal_radii_m: list[float], obstacle_radii_m: list[float], picture_size: int) -> str:
