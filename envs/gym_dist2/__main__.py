@@ -1,6 +1,7 @@
 """List the tasks: what they ask for, what an action is, how often the scripted expert succeeds."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -19,10 +20,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gym_dist2", description=__doc__)
     parser.add_argument("--episodes", type=int, default=20, help="of the expert in each task (default 20; 0: none)")
     parser.add_argument("--metaworld", action="store_true", help="Meta-World's fifty tasks too")
+    parser.add_argument("--picture", type=Path, help="file to draw the expert's way through each task into, instead")
     arguments = parser.parse_args()
     tasks: list[tuple[str, dict[str, Any]]] = list(OWN)
     if arguments.metaworld:
         tasks += [("MetaWorld", {"task": task}) for task in METAWORLD_TASKS]
+    if arguments.picture:
+        draw(tasks, arguments.picture)
+        return
     rows = [["environment", "steps", "Hz", "action", "expert", "task"]]
     for name, kwargs in tqdm(tasks, unit="task", leave=False):
         rows.append(_row(f"gym_dist2/{name}-v0", kwargs, arguments.episodes))
@@ -52,6 +57,31 @@ def expert_succeeds(env: Any, seed: int) -> bool:
             return True
         if terminated or truncated:
             return False
+
+
+def draw(tasks: list[tuple[str, dict[str, Any]]], file: Path) -> None:
+    """Draw each task at the start, half-way and at the end of an episode of the expert."""
+    import matplotlib.pyplot as plt
+
+    shown = [(name, kwargs) for name, kwargs in tasks if kwargs.get("control") != "joint"]  # both look alike
+    figure, axes = plt.subplots(len(shown), 3, figsize=(7.5, 2.5 * len(shown)), layout="constrained")
+    for row, (name, kwargs) in zip(axes, tqdm(shown, unit="task", leave=False), strict=True):
+        looks = {"visuals": "full"} if name in SO101_TASKS else {}
+        arguments = {**kwargs, **looks, "render_mode": "rgb_array"}
+        env: Any = gym.make(f"gym_dist2/{name}-v0", disable_env_checker=True, **arguments).unwrapped
+        frames, is_over = [env.reset(seed=3) and env.render()], False
+        while not is_over:
+            _, _, terminated, truncated, info = env.step(env.expert_action())
+            is_over = terminated or truncated or info["is_success"]
+            frames.append(env.render())
+        env.close()
+        for axis, frame in zip(row, (frames[0], frames[len(frames) // 2], frames[-1]), strict=True):
+            axis.imshow(frame)
+            axis.set_axis_off()
+        row[0].set_title(f"{name}: {env.task_description}", fontsize=9, loc="left")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=80)
+    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ def import_mujoco(pictures: bool) -> Any:
     """
     if pictures and sys.platform == "linux" and "DISPLAY" not in os.environ:
         os.environ.setdefault("MUJOCO_GL", "egl")
-    import mujoco
+    import mujoco as module
 
+    mujoco: Any = module
     if mujoco.get_mju_user_warning() is None:
         mujoco.set_mju_user_warning(lambda message: None)
     return mujoco

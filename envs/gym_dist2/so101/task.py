@@ -283,12 +283,12 @@ def _compiled(task: type[SO101Task], visuals: Visuals) -> Any:
     world.add_geom(
         name="table",
         type=mujoco.mjtGeom.mjGEOM_PLANE,
-        size=[0.6, 0.6, 0.01],
+        size=[1.5, 1.5, 0.01],
         rgba=[0.82, 0.8, 0.76, 1],
         contype=THING_TOUCH[0],
         conaffinity=THING_TOUCH[1],
     )
-    look_at(mujoco, world.add_camera(name="front", fovy=45), [0.62, 0.0, 0.42], [0.2, 0.0, 0.03])
+    look_at(mujoco, world.add_camera(name="front", fovy=38), [0.62, 0.3, 0.42], [0.17, 0.0, 0.06])
     wrist = spec.body("gripper").add_camera(name="wrist", fovy=75)
     look_at(mujoco, wrist, [0.0, 0.06, -0.02], [0.01, 0.0, -0.12])
     task.furnish(mujoco, spec)
