@@ -57,6 +57,7 @@ def evaluate(config: dict[str, Any]) -> int:
         workers=config["workers"],
         batch_size=config["batch_size"],
         max_steps=config["max_steps"],
+        ensemble=config["ensemble"],
         film=range(min(config["videos"], config["episodes"])),
         on_film=films.write,
     )

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from dist2_robot.evaluation.summary import summarise
 from dist2_robot.policies.policy import Policy
 from dist2_robot.progress import progress_bar
 from dist2_robot.rollouts.crew import LocalCrew
+from dist2_robot.rollouts.ensemble import TemporalEnsemble
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
 from dist2_robot.rollouts.runner import Act, run_episodes
@@ -35,6 +37,7 @@ def evaluate_policy(
     film: Sequence[int] = (),
     on_film: Callable[[EpisodeResult], None] | None = None,
     crew: LocalCrew | None = None,
+    ensemble: float | None = None,
 ) -> dict[str, Any]:
     """Run episodes and return the content of results.json. Episode i starts from a state given by (seed, i) alone.
 
@@ -50,6 +53,7 @@ def evaluate_policy(
         film: Episodes to film.
         on_film: Called with each filmed episode, frames and all.
         crew: Who simulates, if not new workers.
+        ensemble: Decay of a temporal ensemble of chunks; None for none.
     """
     if episodes < 1:
         raise InputError(f"episodes must be at least 1, got {episodes}")
@@ -72,6 +76,7 @@ def evaluate_policy(
             film=film,
             on_episode=_counter(progress),
             crew=crew,
+            ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
         )
     wall_time_s = time.monotonic() - clock
     for result in results:
@@ -82,6 +87,7 @@ def evaluate_policy(
         "environment": asdict(environment),
         "seed": seed,
         "n_action_steps": n_action_steps,
+        "ensemble": ensemble,
         "decoding": getattr(policy, "decoding", None),
         "wall_time_s": wall_time_s,
         "steps_per_s": sum(result.steps for result in results) / wall_time_s,

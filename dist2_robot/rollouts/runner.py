@@ -6,6 +6,7 @@ import numpy as np
 
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.crew import Crew, LocalCrew
+from dist2_robot.rollouts.ensemble import TemporalEnsemble
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult, Outcome
 from dist2_robot.rollouts.worker import Execute, Report, Reset
@@ -26,6 +27,7 @@ def run_episodes(
     step_timeout_s: float = 60.0,
     on_episode: Callable[[EpisodeResult], None] | None = None,
     crew: LocalCrew | None = None,
+    ensemble: Callable[[], TemporalEnsemble] | None = None,
 ) -> list[EpisodeResult]:
     """Run one episode a seed and return the results in the order of the seeds.
 
@@ -47,12 +49,14 @@ def run_episodes(
         step_timeout_s: How long a worker may take for the actions of one chunk.
         on_episode: Called with each result as soon as the episode has ended.
         crew: Simulates the environment in place of new workers, in this process, and stays open for further runs.
+        ensemble: Makes what blends the chunks of an episode; None to execute each chunk as it comes.
 
     Raises:
         InputError: The environment cannot be built from these arguments.
         ValueError: The policy gave chunks of a wrong shape.
     """
     ledger = _Ledger(seeds, batch_size, set(film), max_steps, on_episode)
+    blenders: dict[int, TemporalEnsemble] = {}  # place of an episode in `seeds` -> its chunks
     hired = crew or _hire(environment, min(workers, batch_size, len(seeds)), bool(film), step_timeout_s)
     try:
         while len(ledger.results) < len(seeds):
@@ -61,7 +65,13 @@ def run_episodes(
             if slots := sorted(ledger.running):
                 seen = [ledger.seen[slot] for slot in slots]
                 chunks = _chunks(act, seen, batch_size, n_action_steps, rows=slots)
-                for report in hired.carry_out([Execute(slot, chunks[slot]) for slot in slots]):
+                if ensemble is not None:
+                    for slot in slots:
+                        chunks[slot] = blenders.setdefault(ledger.running[slot], ensemble()).blend(
+                            chunks[slot], n_action_steps
+                        )
+                actions = chunks[:, :n_action_steps]
+                for report in hired.carry_out([Execute(slot, actions[slot]) for slot in slots]):
                     ledger.settle(report)
     finally:
         if hired is not crew:
@@ -123,7 +133,7 @@ def _chunks(
     chunks = np.asarray(act(features))
     if chunks.ndim != 3 or len(chunks) != batch_size or chunks.shape[1] < n_action_steps:
         raise ValueError(f"the policy gave actions {chunks.shape}, not ({batch_size}, >= {n_action_steps}, A)")
-    return chunks[:, :n_action_steps]
+    return chunks
 
 
 def _result(index: int, seed: int, report: Report) -> EpisodeResult:
