@@ -69,11 +69,11 @@ def format_table(comparison: Mapping[str, Any]) -> str:
         ]
         for row in comparison["rows"]
     ]
-    lines = _columns([["run", "success [95 %]", "at end [95 %]", "steps to success", "jerk", "errors"], *rows])
+    lines = columns([["run", "success [95 %]", "at end [95 %]", "steps to success", "jerk", "errors"], *rows])
     lines += [f"{row['name']}: {row['note']}" for row in comparison["rows"] if row["note"]]
     if comparison["differences"]:
         lines += ["", f"against {comparison['baseline']}, paired by initial state:"]
-        lines += _columns([[f"  {entry['name']}", format_difference(entry)] for entry in comparison["differences"]])
+        lines += columns([[f"  {entry['name']}", format_difference(entry)] for entry in comparison["differences"]])
     return "\n".join(lines)
 
 
@@ -105,6 +105,7 @@ def format_p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose columns are as wide as they must be."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
