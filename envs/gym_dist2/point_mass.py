@@ -18,7 +18,7 @@ SPEED_LIMIT_M_S = STEP_LIMIT_M / PERIOD_S  # along x and along y
 EXPERT_STEP_M = 0.02  # how far an expert moves the point
 HALF_TABLE_M = 0.5
 POINT_RADIUS_M = 0.02
-CAMERA = "top"
+CAMERA, CAMERA_HEIGHT_M = "top", 8.0  # so high that it looks straight down everywhere
 
 _STATE = ["point_x", "point_y", "point_velocity_x", "point_velocity_y"]
 
@@ -168,6 +168,7 @@ def step_towards(target: np.ndarray, position: np.ndarray, velocity: np.ndarray)
 def _scene(goal_radii_m: list[float], obstacle_radii_m: list[float], picture_size: int) -> str:
     """Return the MJCF of the table, the point, and goals then obstacles as mocap bodies, which a reset may move."""
     reach = HALF_TABLE_M - POINT_RADIUS_M
+    view_deg = 2 * np.degrees(np.arctan(1.05 * HALF_TABLE_M / CAMERA_HEIGHT_M))
     goals = "".join(
         f"""
     <body mocap="true"><geom type="cylinder" size="{radius} 0.001" rgba="0.2 0.7 0.3 1"/></body>"""
@@ -190,7 +191,7 @@ def _scene(goal_radii_m: list[float], obstacle_radii_m: list[float], picture_siz
   </visual>
   <default><geom contype="0" conaffinity="0"/></default>
   <worldbody>
-    <camera name="{CAMERA}" pos="0 0 1" orthographic="true" fovy="{2.1 * HALF_TABLE_M}"/>
+    <camera name="{CAMERA}" pos="0 0 {CAMERA_HEIGHT_M}" fovy="{view_deg}"/>
     <geom type="plane" size="{HALF_TABLE_M} {HALF_TABLE_M} 1" rgba="0.9 0.9 0.88 1"/>
     <body pos="0 0 {POINT_RADIUS_M}">
       <joint name="x" type="slide" axis="1 0 0" limited="true" range="{-reach} {reach}"/>

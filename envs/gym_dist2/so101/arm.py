@@ -63,12 +63,12 @@ def load_arm(mujoco: Any, visuals: Visuals) -> Any:
             continue
         body.gravcomp = 1.0  # stands for servos that are far stiffer than the model's
         for geom in list(body.geoms):
-            _shape(mujoco, body, geom, visuals)
+            _shape(mujoco, spec, body, geom, visuals)
     _add_shapes(mujoco, spec, visuals)
     return spec
 
 
-def _shape(mujoco: Any, body: Any, geom: Any, visuals: Visuals) -> None:
+def _shape(mujoco: Any, spec: Any, body: Any, geom: Any, visuals: Visuals) -> None:
     """Make a shape of the package's model what `load_arm` promises, or take it away."""
     if geom.type != mujoco.mjtGeom.mjGEOM_MESH:  # a fingertip
         geom.contype, geom.conaffinity = ROBOT_TOUCH
@@ -77,13 +77,20 @@ def _shape(mujoco: Any, body: Any, geom: Any, visuals: Visuals) -> None:
         return
     is_touched, is_motor = geom.group == 3, geom.meshname.startswith("sts3215")
     if is_touched and (body.name in (_FIXED_JAW, _MOVING_JAW) or is_motor):
-        geom.delete()
+        _delete(spec, geom)
     elif is_touched:
         geom.type = mujoco.mjtGeom.mjGEOM_BOX  # as large as the mesh
         geom.contype, geom.conaffinity = ROBOT_TOUCH
         geom.group, geom.rgba = _group(visuals), _PLASTIC
     elif visuals == "light":
-        geom.delete()
+        _delete(spec, geom)
+
+
+def _delete(spec: Any, element: Any) -> None:
+    if hasattr(element, "delete"):  # MuJoCo before 3.4
+        element.delete()
+    else:
+        spec.delete(element)
 
 
 def _group(visuals: Visuals) -> int:

@@ -18,7 +18,7 @@ _TOUCH = f'contype="{THING_TOUCH[0]}" conaffinity="{THING_TOUCH[1]}"'
 _CABINET = f"""
 <mujoco>
   <worldbody>
-    <body name="cabinet">
+    <body name="frame">
       <geom type="box" pos="0.06 -0.062 0.05" size="0.06 0.004 0.05" rgba="0.5 0.5 0.5 1" {_TOUCH}/>
       <geom type="box" pos="0.06 0.062 0.05" size="0.06 0.004 0.05" rgba="0.5 0.5 0.5 1" {_TOUCH}/>
       <geom type="box" pos="0.06 0 0.104" size="0.06 0.066 0.004" rgba="0.5 0.5 0.5 1" {_TOUCH}/>
@@ -47,11 +47,11 @@ class OpenDrawer(SO101Task):
     def furnish(cls, mujoco: Any, spec: Any) -> None:
         """Add the cabinet, which a reset may move, and in it the drawer."""
         cabinet = mujoco.MjSpec.from_string(_CABINET)
-        spec.attach(cabinet, frame=spec.worldbody.add_frame())
+        spec.attach(cabinet, prefix="cabinet_", frame=spec.worldbody.add_frame())
 
     def place(self, rng: np.random.Generator) -> None:
         """Draw where the cabinet stands."""
-        self._model.body("cabinet").pos[:2] = rng.uniform(LOW, HIGH)
+        self._model.body("cabinet_frame").pos[:2] = rng.uniform(LOW, HIGH)
 
     def things(self) -> np.ndarray:
         """Return the handle's place and how far the drawer is open."""
@@ -83,8 +83,8 @@ class OpenDrawer(SO101Task):
 
     @property
     def _handle(self) -> np.ndarray:
-        return self._data.geom("handle").xpos
+        return self._data.geom("cabinet_handle").xpos
 
     @property
     def _opened_m(self) -> float:
-        return float(self._data.joint("drawer").qpos[0])
+        return float(self._data.joint("cabinet_drawer").qpos[0])
