@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.absolute import AbsoluteDistance
+from dist2_robot.distances.chordal import ChordalDistance
 from dist2_robot.distances.circular import CircularDistance
 from dist2_robot.distances.cosine import CosineDistance
 from dist2_robot.distances.entropy_temperature import EntropyTemperature
@@ -78,6 +79,7 @@ DISTANCES: dict[str, Callable[..., Distance]] = {
     "squared": SquaredDistance,
     "absolute": AbsoluteDistance,
     "huber": HuberDistance,
+    "chordal": ChordalDistance,
     "circular": CircularDistance,
     "geodesic": GeodesicDistance,
     "euclidean": EuclideanDistance,

@@ -58,6 +58,7 @@ def evaluate(config: dict[str, Any]) -> int:
         batch_size=config["batch_size"],
         max_steps=config["max_steps"],
         ensemble=config["ensemble"],
+        until=config["until"],
         film=range(min(config["videos"], config["episodes"])),
         on_film=films.write,
     )

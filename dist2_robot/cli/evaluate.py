@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.intervals import wilson_interval
 from dist2_robot.evaluation.summary import summarise
 from dist2_robot.policies.policy import Policy
 from dist2_robot.progress import progress_bar
@@ -19,7 +20,7 @@ from dist2_robot.rollouts.crew import LocalCrew
 from dist2_robot.rollouts.ensemble import TemporalEnsemble
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
-from dist2_robot.rollouts.runner import Act, run_episodes
+from dist2_robot.rollouts.runner import Act, hire, run_episodes
 from dist2_robot.seeding import stream_seed
 from dist2_robot.types import Observation
 
@@ -38,6 +39,7 @@ def evaluate_policy(
     on_film: Callable[[EpisodeResult], None] | None = None,
     crew: LocalCrew | None = None,
     ensemble: float | None = None,
+    until: float | None = None,
 ) -> dict[str, Any]:
     """Run episodes and return the content of results.json. Episode i starts from a state given by (seed, i) alone.
 
@@ -54,6 +56,8 @@ def evaluate_policy(
         on_film: Called with each filmed episode, frames and all.
         crew: Who simulates, if not new workers.
         ensemble: Decay of a temporal ensemble of chunks; None for none.
+        until: Stop, after a whole batch, once the 95 % interval of the success rate reaches no farther than this to
+            either side on average; None to run all episodes. Intervals of runs stopped so are slightly too narrow.
     """
     if episodes < 1:
         raise InputError(f"episodes must be at least 1, got {episodes}")
@@ -63,21 +67,33 @@ def evaluate_policy(
     device = next(policy.parameters()).device
     # What decoding=sample draws depends on the seed, and a training that is being checked draws on undisturbed.
     drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    with drawing, progress_bar(total=episodes, desc="evaluate", unit="episode") as progress:
-        torch.manual_seed(stream_seed(seed, "evaluate"))
-        results = run_episodes(
-            _on_arrays(policy),
-            environment,
-            [stream_seed(seed, "evaluate", i) for i in range(episodes)],
-            workers=(os.cpu_count() or 1) if workers is None else workers,
-            batch_size=min(batch_size, episodes),
-            n_action_steps=n_action_steps,
-            max_steps=max_steps,
-            film=film,
-            on_episode=_counter(progress),
-            crew=crew,
-            ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
-        )
+    count = (os.cpu_count() or 1) if workers is None else workers
+    hired = crew or hire(environment, min(count, batch_size, episodes), bool(film))
+    results: list[EpisodeResult] = []
+    try:
+        with drawing, progress_bar(total=episodes, desc="evaluate", unit="episode") as progress:
+            torch.manual_seed(stream_seed(seed, "evaluate"))
+            count_episode = _counter(progress)
+            for block in _blocks(episodes, episodes if until is None else batch_size):
+                results += run_episodes(
+                    _on_arrays(policy),
+                    environment,
+                    [stream_seed(seed, "evaluate", i) for i in block],
+                    workers=count,
+                    batch_size=min(batch_size, episodes),
+                    n_action_steps=n_action_steps,
+                    max_steps=max_steps,
+                    film=[i - block.start for i in film if i in block],
+                    on_episode=count_episode,
+                    crew=hired,
+                    ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
+                )
+                if until is not None and _half_width(results) <= until:
+                    break
+    finally:
+        if hired is not crew:
+            hired.close()
+    results = [replace(result, index=i) for i, result in enumerate(results)]
     wall_time_s = time.monotonic() - clock
     for result in results:
         if result.frames is not None and on_film:
@@ -88,6 +104,7 @@ def evaluate_policy(
         "seed": seed,
         "n_action_steps": n_action_steps,
         "ensemble": ensemble,
+        "until": until,
         "decoding": getattr(policy, "decoding", None),
         "wall_time_s": wall_time_s,
         "steps_per_s": sum(result.steps for result in results) / wall_time_s,
@@ -103,6 +120,17 @@ def _on_arrays(policy: Policy) -> Act:
         return policy.act(Observation(seen).to(device)).actions.cpu().numpy()
 
     return act
+
+
+def _blocks(episodes: int, size: int) -> Iterator[range]:
+    for start in range(0, episodes, size):
+        yield range(start, min(start + size, episodes))
+
+
+def _half_width(results: Sequence[EpisodeResult]) -> float:
+    valid = [result for result in results if result.outcome != "error"]
+    low, high = wilson_interval(sum(result.outcome == "success" for result in valid), len(valid))
+    return (high - low) / 2
 
 
 def _counter(progress: tqdm) -> Callable[[EpisodeResult], None]:

@@ -46,7 +46,7 @@ class GeodesicDistance(Distance):
                 f"the geodesic distance is of angles (1 coordinate) or unit quaternions (4), and these tokens have "
                 f"{a.shape[-1]}: use distance=euclidean"
             )
-        a, b = _unit(a), _unit(b)
+        a, b = unit_quaternions(a), unit_quaternions(b)
         minus, plus = torch.linalg.vector_norm(a - b, dim=-1), torch.linalg.vector_norm(a + b, dim=-1)
         angle = 4 * torch.atan2(torch.minimum(minus, plus), torch.maximum(minus, plus))
         return angle / self.tolerance_rad
@@ -55,13 +55,13 @@ class GeodesicDistance(Distance):
         return super().config() | {"tolerance_rad": self.tolerance_rad}
 
 
-def _unit(quaternion: Tensor) -> Tensor:
+def unit_quaternions(quaternion: Tensor) -> Tensor:
     """Return quaternions (..., 4) without rounding in their length. Raises DistanceError where they are none."""
     length = torch.linalg.vector_norm(quaternion, dim=-1, keepdim=True)
     if not ((length - 1).abs() <= UNIT_ERROR).all():
         worst = length.flatten()[int(torch.argmax((length - 1).abs().flatten()))]
         raise DistanceError(
-            f"tokens of 4 coordinates must be unit quaternions for the geodesic distance, and one has length "
+            f"tokens of 4 coordinates must be unit quaternions for a distance of rotations, and one has length "
             f"{float(worst):.6g}: use distance=euclidean"
         )
     return quaternion / length

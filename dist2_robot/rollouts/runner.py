@@ -11,6 +11,7 @@ from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult, Outcome
 from dist2_robot.rollouts.worker import Execute, Report, Reset
 
+STEP_TIMEOUT_S = 60.0
 Act = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
@@ -24,9 +25,9 @@ def run_episodes(
     n_action_steps: int,
     max_steps: int | None = None,
     film: Collection[int] = (),
-    step_timeout_s: float = 60.0,
+    step_timeout_s: float = STEP_TIMEOUT_S,
     on_episode: Callable[[EpisodeResult], None] | None = None,
-    crew: LocalCrew | None = None,
+    crew: Crew | LocalCrew | None = None,
     ensemble: Callable[[], TemporalEnsemble] | None = None,
 ) -> list[EpisodeResult]:
     """Run one episode a seed and return the results in the order of the seeds.
@@ -48,7 +49,7 @@ def run_episodes(
         film: Places in `seeds` of the episodes to film.
         step_timeout_s: How long a worker may take for the actions of one chunk.
         on_episode: Called with each result as soon as the episode has ended.
-        crew: Simulates the environment in place of new workers, in this process, and stays open for further runs.
+        crew: Simulates the environment in place of new workers, and stays open for further runs.
         ensemble: Makes what blends the chunks of an episode; None to execute each chunk as it comes.
 
     Raises:
@@ -57,7 +58,7 @@ def run_episodes(
     """
     ledger = _Ledger(seeds, batch_size, set(film), max_steps, on_episode)
     blenders: dict[int, TemporalEnsemble] = {}  # place of an episode in `seeds` -> its chunks
-    hired = crew or _hire(environment, min(workers, batch_size, len(seeds)), bool(film), step_timeout_s)
+    hired = crew or hire(environment, min(workers, batch_size, len(seeds)), bool(film), step_timeout_s)
     try:
         while len(ledger.results) < len(seeds):
             for report in hired.carry_out(ledger.resets()):
@@ -119,7 +120,10 @@ class _Ledger:
             self._on_episode(self.results[index])
 
 
-def _hire(environment: EnvironmentSpec, workers: int, render: bool, step_timeout_s: float) -> Crew | LocalCrew:
+def hire(
+    environment: EnvironmentSpec, workers: int, render: bool, step_timeout_s: float = STEP_TIMEOUT_S
+) -> Crew | LocalCrew:
+    """Return so many worker processes, or with 0 of them what simulates in this one."""
     return Crew(environment, workers, render, step_timeout_s) if workers else LocalCrew(environment, render)
 
 

@@ -48,3 +48,22 @@ def test_a_training_that_is_being_checked_draws_on_undisturbed(policy):
     before = torch.get_rng_state()
     evaluate(policy, 0)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_evaluation_stops_once_it_is_sure_enough(policy):
+    options = {"n_action_steps": 4, "workers": 0, "batch_size": 4, "max_steps": 4, "episodes": 40, "seed": 0}
+    results = evaluate_policy(policy, ENVIRONMENT, until=0.2, **options)
+    whole = evaluate_policy(policy, ENVIRONMENT, **options)
+    low, high = results["success_interval"]
+    assert results["episodes"] in (8, 12)  # of which none can succeed in 4 steps
+    assert (high - low) / 2 <= 0.2
+    assert [e["index"] for e in results["per_episode"]] == list(range(results["episodes"]))
+    seeds = [e["seed"] for e in whole["per_episode"]]
+    assert [e["seed"] for e in results["per_episode"]] == seeds[: results["episodes"]]
+
+
+def test_a_film_is_of_the_episode_that_was_asked_for(policy):
+    films = []
+    options = {"n_action_steps": 4, "workers": 0, "batch_size": 2, "max_steps": 4, "episodes": 6, "seed": 0}
+    evaluate_policy(policy, ENVIRONMENT, until=0.01, film=[3], on_film=films.append, **options)
+    assert [film.index for film in films] == [3]

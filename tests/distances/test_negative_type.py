@@ -8,6 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from dist2_robot.distances.absolute import AbsoluteDistance
+from dist2_robot.distances.chordal import ChordalDistance
 from dist2_robot.distances.circular import CircularDistance
 from dist2_robot.distances.cosine import CosineDistance
 from dist2_robot.distances.euclidean import EuclideanDistance
@@ -57,6 +58,9 @@ CLAIMS = [
     (AbsoluteDistance(), on_circle, STRICT),  # the chord
     (EuclideanDistance(), codes, STRICT),
     (GeodesicDistance(), on_line, STRICT),
+    (ChordalDistance(), on_line, STRICT),
+    (ChordalDistance(), on_circle, STRICT),
+    (ChordalDistance(), rotations, STRICT),
     (LatticeDistance(), on_line, STRICT),
     (RandomDistance(of="absolute"), on_line, STRICT),
     (SquaredDistance(), on_line, NEGATIVE),

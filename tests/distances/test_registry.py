@@ -12,6 +12,7 @@ import yaml
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.checkpoints.registry import DISTANCES, TEMPERATURES, build_distance, build_temperature
 from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.distances.chordal import ChordalDistance
 from dist2_robot.distances.circular import CircularDistance
 from dist2_robot.distances.cosine import CosineDistance
 from dist2_robot.distances.entropy_temperature import EntropyTemperature
@@ -36,6 +37,7 @@ CHANGED = [
     HuberDistance(1.5, "bins"),
     CircularDistance("bins"),
     GeodesicDistance(0.2),
+    ChordalDistance(0.2),
     EuclideanDistance(squared=True),
     CosineDistance(),
     LatticeDistance(),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.spatial.transform import Rotation
 
+from dist2_robot.distances.chordal import ChordalDistance
 from dist2_robot.distances.distance_error import DistanceError
 from dist2_robot.distances.geodesic import GeodesicDistance
 from dist2_robot.distances.points import TokenPoints
@@ -115,3 +116,37 @@ def test_the_angle_has_the_stated_coefficients_in_characters(degree):
     coefficient = quad(integrand, 0, math.pi)[0]
     expected = -2 / (math.pi * degree**2) if degree % 2 else 2 / (math.pi * (degree + 1) ** 2)
     assert coefficient == pytest.approx(expected, abs=1e-9)
+
+
+CHORD = ChordalDistance(tolerance_rad=1.0)
+
+
+@given(seeds)
+def test_the_chord_is_that_of_the_rotation_matrices(seed):
+    a, b = rotations(seed, 2)
+    expected = math.dist(a.as_matrix().flatten(), b.as_matrix().flatten()) / math.sqrt(2)
+    assert CHORD(quaternions(a), quaternions(b)).item() == pytest.approx(expected, abs=1e-12)
+    assert CHORD(quaternions(a), -quaternions(b)).item() == pytest.approx(expected, abs=1e-12)
+
+
+@given(seeds)
+def test_the_chord_is_the_angle_where_that_is_small(seed):
+    a, b = rotations(seed, 2)
+    near = a * Rotation.from_rotvec(1e-3 * b.as_rotvec())
+    arc = RADIANS(quaternions(a), quaternions(near)).item()
+    assert CHORD(quaternions(a), quaternions(near)).item() == pytest.approx(arc, rel=1e-5)
+
+
+@given(st.floats(-10, 10), st.floats(-10, 10), st.floats(0.1, 9))
+def test_of_angles_it_is_the_chord_of_their_circle(a, b, period):
+    turn = 2 * math.pi / period
+    on_circle = [period / (2 * math.pi) * torch.tensor([math.cos(turn * x), math.sin(turn * x)]) for x in (a, b)]
+    points = [torch.tensor([x], dtype=torch.float64) for x in (a, b)]
+    assert CHORD(*points, period).item() == pytest.approx(math.dist(*on_circle), abs=1e-4 * period)
+
+
+def test_a_chord_needs_angles_or_unit_quaternions():
+    with pytest.raises(DistanceError, match="unit quaternions"):
+        CHORD(torch.ones(4), torch.ones(4))
+    with pytest.raises(DistanceError, match="3: use distance=euclidean"):
+        CHORD(torch.ones(3), torch.ones(3))
