@@ -63,6 +63,7 @@ def evaluate(config: dict[str, Any]) -> int:
         on_film=films.write,
     )
     results |= {"checkpoint": str(config["checkpoint"]), "step": manifest.step, "task": manifest.task}
+    results["observation_names"] = manifest.observation_names
     results |= {"videos": films.videos, "filmstrips": films.strips}
     output.mkdir(parents=True, exist_ok=True)
     (output / "results.json").write_text(json.dumps(results, indent=1))

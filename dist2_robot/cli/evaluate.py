@@ -148,4 +148,5 @@ def _counter(progress: tqdm) -> Callable[[EpisodeResult], None]:
 
 def _plain(result: EpisodeResult) -> dict[str, Any]:
     values = {k: v for k, v in vars(result).items() if k not in ("frames", "frames_hz")}
-    return {**values, "jerk": values["jerk"] if np.isfinite(values["jerk"]) else None}
+    start = {name: [round(x, 5) for x in numbers] for name, numbers in result.start.items()}
+    return {**values, "jerk": values["jerk"] if np.isfinite(values["jerk"]) else None, "start": start}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation import compare, distributions, figures
 from dist2_robot.evaluation.run_files import RunFiles
+from dist2_robot.evaluation.start_map import start_map_figure
 from dist2_robot.evaluation.style import SERIES, STYLE, as_svg
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
             (figures.dimension_figure(runs), "Held-out action error by dimension"),
             (figures.horizon_figure(runs), "Held-out action error by step of the chunk"),
         ),
+        "maps": _plots(*((start_map_figure(run), f"Where episodes of {run.name} started") for run in evaluated)),
         "states": _states(runs),
         "media": [(run.name, media) for run in evaluated if (media := _media(run))],
         "provenance": [_provenance(run) for run in runs],

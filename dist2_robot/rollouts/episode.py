@@ -1,6 +1,7 @@
 """What became of one simulated episode."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ class EpisodeResult:
         success_at_end: Whether the last step was a success too.
         jerk: How rough the executed actions were, see `jerk`; NaN for fewer than four of them.
         message: What went wrong, empty if nothing.
+        start: Numeric features of the first observation, name -> S numbers; empty where there was none.
         frames: Pictures (F, height, width, 3) of a filmed episode, else None.
         frames_hz: Pictures per second of simulated time.
     """
@@ -33,6 +35,7 @@ class EpisodeResult:
     success_at_end: bool
     jerk: float
     message: str = ""
+    start: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     frames: np.ndarray | None = None
     frames_hz: float = 0.0
 

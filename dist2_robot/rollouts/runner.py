@@ -1,6 +1,7 @@
 """Run a policy in many simulated episodes at once. B slots, T actions of a chunk, A action dimensions."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -96,6 +97,7 @@ class _Ledger:
         self._waiting = [list(range(slot, len(seeds), batch_size))[::-1] for slot in range(batch_size)]
         self.running: dict[int, int] = {}  # slot -> place of its episode in `seeds`
         self.seen: dict[int, dict[str, np.ndarray]] = {}  # slot -> features
+        self._starts: dict[int, dict[str, tuple[float, ...]]] = {}  # slot -> features at its start
         self.results: dict[int, EpisodeResult] = {}  # place in `seeds` -> result
 
     def resets(self) -> list[Reset]:
@@ -113,9 +115,14 @@ class _Ledger:
             raise InputError(report.error)
         if not report.is_over:
             self.seen[report.slot] = report.features or {}
+            if report.steps == 0:
+                self._starts[report.slot] = {
+                    name: tuple(x.tolist()) for name, x in self.seen[report.slot].items() if x.ndim == 1
+                }
             return
         index = self.running.pop(report.slot)
-        self.results[index] = _result(index, self._seeds[index], report)
+        start = self._starts.pop(report.slot, {})
+        self.results[index] = replace(_result(index, self._seeds[index], report), start=start)
         if self._on_episode is not None:
             self._on_episode(self.results[index])
 
