@@ -46,7 +46,7 @@ class MixtureHead(Head):
         width: int,
         points: TokenPoints,
         places: int = 1,
-        components: int = 3,
+        components: int = 4,
         min_scale_bins: float = 0.25,
         kind: str = "logistic",
         reach: float = 1.0,
