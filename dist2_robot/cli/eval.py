@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.app import run_command
@@ -11,6 +12,7 @@ from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environment
 from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.beside import Moment, draw_beside
 from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.evaluation.filmstrip import write_filmstrip
 from dist2_robot.policies.decoding import RULES
@@ -47,7 +49,7 @@ def evaluate(config: dict[str, Any]) -> int:
     check_fits(environment, policy.spec, manifest.observation_names, f"checkpoint '{config['checkpoint']}'")
 
     output = Path(config["output"] or _run_of(Path(config["checkpoint"])) / "eval")
-    films = _Films(output)
+    films = _Films(output, policy.spec)
     results = evaluate_policy(
         policy,
         environment,
@@ -80,16 +82,17 @@ def evaluate(config: dict[str, Any]) -> int:
 class _Films:
     """Writes filmed episodes as MP4 and filmstrip, and remembers where."""
 
-    def __init__(self, output: Path) -> None:
-        self.output = output
+    def __init__(self, output: Path, spec: ActionSpec) -> None:
+        self.output, self.spec = output, spec
         self.videos: list[dict[str, Any]] = []
         self.strips: list[dict[str, Any]] = []
 
-    def write(self, result: EpisodeResult) -> None:
+    def write(self, result: EpisodeResult, moments: list[Moment]) -> None:
         assert result.frames is not None
+        frames = draw_beside(result.frames, self.spec.rate_hz / result.frames_hz, moments, self.spec)
         stem = f"videos/episode_{result.index:04d}"
         entry = {"episode": result.index, "outcome": result.outcome}
-        write_video(self.output / f"{stem}.mp4", result.frames, result.frames_hz)
+        write_video(self.output / f"{stem}.mp4", frames, result.frames_hz)
         write_filmstrip(self.output / f"{stem}.png", result.frames)
         self.videos.append({"path": f"{stem}.mp4", **entry})
         self.strips.append({"path": f"{stem}.png", **entry})

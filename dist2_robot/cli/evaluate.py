@@ -12,15 +12,17 @@ import torch
 from tqdm import tqdm
 
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.beside import Moment
 from dist2_robot.evaluation.intervals import wilson_interval
 from dist2_robot.evaluation.summary import summarise
+from dist2_robot.policies.belief import next_action_belief
 from dist2_robot.policies.policy import Policy
 from dist2_robot.progress import progress_bar
 from dist2_robot.rollouts.crew import LocalCrew
 from dist2_robot.rollouts.ensemble import TemporalEnsemble
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
-from dist2_robot.rollouts.runner import Act, hire, run_episodes
+from dist2_robot.rollouts.runner import Act, OnChunk, hire, run_episodes
 from dist2_robot.seeding import stream_seed
 from dist2_robot.types import Observation
 
@@ -36,7 +38,7 @@ def evaluate_policy(
     batch_size: int,
     max_steps: int | None = None,
     film: Sequence[int] = (),
-    on_film: Callable[[EpisodeResult], None] | None = None,
+    on_film: Callable[[EpisodeResult, list[Moment]], None] | None = None,
     crew: LocalCrew | None = None,
     ensemble: float | None = None,
     until: float | None = None,
@@ -53,7 +55,7 @@ def evaluate_policy(
         batch_size: Environments that run at a time, and rows of every inference.
         max_steps: Time limit; None for the environment's own.
         film: Episodes to film.
-        on_film: Called with each filmed episode, frames and all.
+        on_film: Called with each filmed episode, frames and all, and what the policy believed in it.
         crew: Who simulates, if not new workers.
         ensemble: Decay of a temporal ensemble of chunks; None for none.
         until: Stop, after a whole batch, once the 95 % interval of the success rate reaches no farther than this to
@@ -70,6 +72,7 @@ def evaluate_policy(
     count = (os.cpu_count() or 1) if workers is None else workers
     hired = crew or hire(environment, min(count, batch_size, episodes), bool(film))
     results: list[EpisodeResult] = []
+    moments: dict[int, list[Moment]] = {}
     try:
         with drawing, progress_bar(total=episodes, desc="evaluate", unit="episode") as progress:
             torch.manual_seed(stream_seed(seed, "evaluate"))
@@ -85,6 +88,7 @@ def evaluate_policy(
                     max_steps=max_steps,
                     film=[i - block.start for i in film if i in block],
                     on_episode=count_episode,
+                    on_chunk=_noter(policy, moments, block.start),
                     crew=hired,
                     ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
                 )
@@ -97,7 +101,7 @@ def evaluate_policy(
     wall_time_s = time.monotonic() - clock
     for result in results:
         if result.frames is not None and on_film:
-            on_film(result)
+            on_film(result, moments.get(result.index, []))
     return {
         **summarise([_plain(result) for result in results]),
         "environment": asdict(environment),
@@ -120,6 +124,20 @@ def _on_arrays(policy: Policy) -> Act:
         return policy.act(Observation(seen).to(device)).actions.cpu().numpy()
 
     return act
+
+
+def _noter(policy: Policy, moments: dict[int, list[Moment]], first: int) -> OnChunk:
+    """Return what notes the beliefs of filmed episodes, counted from `first`."""
+    device = next(policy.parameters()).device
+
+    def note(index: int, step: int, features: dict[str, np.ndarray], chunk: np.ndarray) -> None:
+        seen = {name: torch.from_numpy(features[name])[None] for name in policy.observation_sizes}
+        belief = next_action_belief(policy, Observation(seen).to(device))
+        if belief is not None:
+            moment = Moment(step, belief.values, belief.probabilities, chunk[0].copy())
+            moments.setdefault(first + index, []).append(moment)
+
+    return note
 
 
 def _blocks(episodes: int, size: int) -> Iterator[range]:

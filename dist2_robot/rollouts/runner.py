@@ -14,6 +14,7 @@ from dist2_robot.rollouts.worker import Execute, Report, Reset
 
 STEP_TIMEOUT_S = 60.0
 Act = Callable[[dict[str, np.ndarray]], np.ndarray]
+OnChunk = Callable[[int, int, dict[str, np.ndarray], np.ndarray], None]
 
 
 def run_episodes(
@@ -28,6 +29,7 @@ def run_episodes(
     film: Collection[int] = (),
     step_timeout_s: float = STEP_TIMEOUT_S,
     on_episode: Callable[[EpisodeResult], None] | None = None,
+    on_chunk: OnChunk | None = None,
     crew: Crew | LocalCrew | None = None,
     ensemble: Callable[[], TemporalEnsemble] | None = None,
 ) -> list[EpisodeResult]:
@@ -50,6 +52,8 @@ def run_episodes(
         film: Places in `seeds` of the episodes to film.
         step_timeout_s: How long a worker may take for the actions of one chunk.
         on_episode: Called with each result as soon as the episode has ended.
+        on_chunk: Called for each chunk of a filmed episode with its place in `seeds`, the actions executed before, the
+            features that were seen, without a batch dimension, and the chunk (T, A).
         crew: Simulates the environment in place of new workers, and stays open for further runs.
         ensemble: Makes what blends the chunks of an episode; None to execute each chunk as it comes.
 
@@ -72,6 +76,10 @@ def run_episodes(
                         chunks[slot] = blenders.setdefault(ledger.running[slot], ensemble()).blend(
                             chunks[slot], n_action_steps
                         )
+                if on_chunk is not None:
+                    for slot in slots:
+                        if ledger.running[slot] in film:
+                            on_chunk(ledger.running[slot], ledger.steps[slot], ledger.seen[slot], chunks[slot])
                 actions = chunks[:, :n_action_steps]
                 for report in hired.carry_out([Execute(slot, actions[slot]) for slot in slots]):
                     ledger.settle(report)
@@ -97,6 +105,7 @@ class _Ledger:
         self._waiting = [list(range(slot, len(seeds), batch_size))[::-1] for slot in range(batch_size)]
         self.running: dict[int, int] = {}  # slot -> place of its episode in `seeds`
         self.seen: dict[int, dict[str, np.ndarray]] = {}  # slot -> features
+        self.steps: dict[int, int] = {}  # slot -> actions executed
         self._starts: dict[int, dict[str, tuple[float, ...]]] = {}  # slot -> features at its start
         self.results: dict[int, EpisodeResult] = {}  # place in `seeds` -> result
 
@@ -114,7 +123,7 @@ class _Ledger:
         if report.is_input_error:
             raise InputError(report.error)
         if not report.is_over:
-            self.seen[report.slot] = report.features or {}
+            self.seen[report.slot], self.steps[report.slot] = report.features or {}, report.steps
             if report.steps == 0:
                 self._starts[report.slot] = {
                     name: tuple(x.tolist()) for name, x in self.seen[report.slot].items() if x.ndim == 1

@@ -63,7 +63,18 @@ def test_an_evaluation_stops_once_it_is_sure_enough(policy):
 
 
 def test_a_film_is_of_the_episode_that_was_asked_for(policy):
-    films = []
+    films = {}
     options = {"n_action_steps": 4, "workers": 0, "batch_size": 2, "max_steps": 4, "episodes": 6, "seed": 0}
-    evaluate_policy(policy, ENVIRONMENT, until=0.01, film=[3], on_film=films.append, **options)
-    assert [film.index for film in films] == [3]
+    evaluate_policy(
+        policy,
+        ENVIRONMENT,
+        until=0.01,
+        film=[3],
+        on_film=lambda film, moments: films.update({film.index: moments}),
+        **options,
+    )
+    assert list(films) == [3]
+    assert [moment.step for moment in films[3]] == [0]  # one chunk of four actions
+    moment = films[3][0]
+    assert moment.values.shape == moment.probabilities.shape == (2, 16)
+    assert moment.probabilities.sum(-1) == pytest.approx(1)
