@@ -52,7 +52,7 @@ def evaluate_policy(
         seed: Of this evaluation.
         n_action_steps: Actions of a chunk that are executed before the policy is asked again.
         workers: Processes; None for one a core, 0 to simulate in this one.
-        batch_size: Environments that run at a time, and rows of every inference.
+        batch_size: Environments that run at a time; the results do not depend on it.
         max_steps: Time limit; None for the environment's own.
         film: Episodes to film.
         on_film: Called with each filmed episode, frames and all, and what the policy believed in it.

@@ -130,11 +130,11 @@ def _states(runs: Sequence[RunFiles]) -> list[dict[str, Any]]:
 
 
 def _media(run: RunFiles) -> list[Media]:
-    """One solved and one failed episode, preferring those with a filmstrip."""
+    """One failed and one solved episode, preferring those with a filmstrip."""
     strips = {entry["episode"]: entry for entry in run.results.get("filmstrips") or []}
     videos = {entry["episode"]: entry for entry in run.results.get("videos") or []}
     chosen = []
-    for outcome in ("success", "failure"):
+    for outcome in ("failure", "success"):
         for episode, entry in (strips | {k: v for k, v in videos.items() if k not in strips}).items():
             if entry.get("outcome") != outcome:
                 continue

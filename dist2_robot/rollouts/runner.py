@@ -1,6 +1,6 @@
 """Run a policy in many simulated episodes at once. B slots, T actions of a chunk, A action dimensions."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from dist2_robot.rollouts.episode import EpisodeResult, Outcome
 from dist2_robot.rollouts.worker import Execute, Report, Reset
 
 STEP_TIMEOUT_S = 60.0
+INFERENCE_ROWS = 16  # of every inference: a row's result may depend on the shape of the batch
 Act = Callable[[dict[str, np.ndarray]], np.ndarray]
 OnChunk = Callable[[int, int, dict[str, np.ndarray], np.ndarray], None]
 
@@ -35,14 +36,15 @@ def run_episodes(
 ) -> list[EpisodeResult]:
     """Run one episode a seed and return the results in the order of the seeds.
 
-    The results do not depend on the number of workers: episode i always runs in slot ``i % batch_size``, the policy
-    always sees a full batch, and all slots wait for each other. An episode goes on after a success, so that success
-    at any step and at the last step are both known. Whatever breaks is an ``error`` of the episodes that it took along,
-    never of the run: success, failure and error add up to the seeds.
+    The results depend neither on the number of workers nor on how many episodes run at a time: all slots wait for each
+    other, and the policy always sees the same number of rows, so that no matrix product knows how many there are. (What
+    a policy draws at random does depend on the order in which it is asked.) An episode goes on after a success, so that
+    success at any step and at the last step are both known. Whatever breaks is an ``error`` of the episodes that it
+    took along, never of the run: success, failure and error add up to the seeds.
 
     Args:
-        act: Maps features (B, ...) by LeRobot's names to chunks of actions (B, T, A); called with ``batch_size`` rows,
-            of which those without a running episode repeat another row and are thrown away.
+        act: Maps features (B, ...) by LeRobot's names to chunks of actions (B, T, A), B being `INFERENCE_ROWS`; rows
+            without an episode repeat another one and are thrown away.
         environment: What to simulate.
         seeds: What to reset each episode with.
         workers: How many processes simulate; 0 for this one, where nothing can time out.
@@ -69,19 +71,15 @@ def run_episodes(
             for report in hired.carry_out(ledger.resets()):
                 ledger.settle(report)
             if slots := sorted(ledger.running):
-                seen = [ledger.seen[slot] for slot in slots]
-                chunks = _chunks(act, seen, batch_size, n_action_steps, rows=slots)
-                if ensemble is not None:
-                    for slot in slots:
-                        chunks[slot] = blenders.setdefault(ledger.running[slot], ensemble()).blend(
-                            chunks[slot], n_action_steps
-                        )
-                if on_chunk is not None:
-                    for slot in slots:
-                        if ledger.running[slot] in film:
-                            on_chunk(ledger.running[slot], ledger.steps[slot], ledger.seen[slot], chunks[slot])
-                actions = chunks[:, :n_action_steps]
-                for report in hired.carry_out([Execute(slot, actions[slot]) for slot in slots]):
+                chunks = _chunks(act, {slot: ledger.seen[slot] for slot in slots}, n_action_steps)
+                for slot, chunk in chunks.items():
+                    index = ledger.running[slot]
+                    if ensemble is not None:
+                        blender = blenders.setdefault(index, ensemble())
+                        chunks[slot] = blender.blend(chunk, n_action_steps)
+                    if on_chunk is not None and index in film:
+                        on_chunk(index, ledger.steps[slot], ledger.seen[slot], chunks[slot])
+                for report in hired.carry_out([Execute(slot, chunks[slot][:n_action_steps]) for slot in slots]):
                     ledger.settle(report)
     finally:
         if hired is not crew:
@@ -143,16 +141,17 @@ def hire(
     return Crew(environment, workers, render, step_timeout_s) if workers else LocalCrew(environment, render)
 
 
-def _chunks(
-    act: Act, seen: list[dict[str, np.ndarray]], batch_size: int, n_action_steps: int, rows: list[int]
-) -> np.ndarray:
-    # A row's result can depend on the shape of the batch and on the row's place in it, so both are always the same.
-    places = np.zeros(batch_size, int)
-    places[rows] = np.arange(len(rows))
-    features = {name: np.stack([each[name] for each in seen])[places] for name in seen[0]}
-    chunks = np.asarray(act(features))
-    if chunks.ndim != 3 or len(chunks) != batch_size or chunks.shape[1] < n_action_steps:
-        raise ValueError(f"the policy gave actions {chunks.shape}, not ({batch_size}, >= {n_action_steps}, A)")
+def _chunks(act: Act, seen: Mapping[int, dict[str, np.ndarray]], n_action_steps: int) -> dict[int, np.ndarray]:
+    """Return the chunk (T, A) of each slot; the policy sees `INFERENCE_ROWS` at a time, whatever there is to do."""
+    chunks = {}
+    slots = sorted(seen)
+    for start in range(0, len(slots), INFERENCE_ROWS):
+        some = slots[start : start + INFERENCE_ROWS]
+        padded = some + [some[0]] * (INFERENCE_ROWS - len(some))
+        answer = np.asarray(act({name: np.stack([seen[slot][name] for slot in padded]) for name in seen[some[0]]}))
+        if answer.ndim != 3 or len(answer) != INFERENCE_ROWS or answer.shape[1] < n_action_steps:
+            raise ValueError(f"the policy gave actions {answer.shape}, not ({INFERENCE_ROWS}, >= {n_action_steps}, A)")
+        chunks |= dict(zip(some, answer, strict=False))
     return chunks
 
 

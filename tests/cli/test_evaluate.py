@@ -78,3 +78,16 @@ def test_a_film_is_of_the_episode_that_was_asked_for(policy):
     moment = films[3][0]
     assert moment.values.shape == moment.probabilities.shape == (2, 16)
     assert moment.probabilities.sum(-1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("head", [{"name": "free"}, {"name": "mixture"}])
+def test_a_policy_gives_the_same_episodes_for_any_batch_size_and_number_of_workers(policy, head):
+    torch.manual_seed(1)
+    config = {**policy.config(), "head": head, "decoding": "local_mean"}
+    policy = build_policy(policy.spec, config).eval()
+    options = {"n_action_steps": 2, "max_steps": 10, "episodes": 20, "seed": 0}
+    first, *others = [
+        evaluate_policy(policy, ENVIRONMENT, workers=workers, batch_size=batch_size, **options)["per_episode"]
+        for workers, batch_size in ((0, 1), (0, 7), (1, 50), (2, 7))
+    ]
+    assert all(other == first for other in others)

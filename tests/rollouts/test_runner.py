@@ -7,7 +7,7 @@ import pytest
 
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec
-from dist2_robot.rollouts.runner import run_episodes
+from dist2_robot.rollouts.runner import INFERENCE_ROWS, run_episodes
 
 SEEDS = [11, 12, 13, 14, 15, 16, 17]
 
@@ -41,6 +41,12 @@ def test_results_depend_neither_on_workers_nor_on_the_run(walk):
     assert len({result.jerk for result in alone}) == len(SEEDS)  # episodes differ, so equality says something
 
 
+@pytest.mark.parametrize("batch_size", [1, 7, 50])
+def test_results_do_not_depend_on_how_many_episodes_run_at_a_time(walk, batch_size):
+    seeds = range(20)
+    assert run(walk(), seeds, batch_size=batch_size) == run(walk(), seeds, batch_size=16)
+
+
 def test_an_episode_is_the_same_whenever_others_end(walk):
     results = run(walk(), SEEDS)
     disturbed = run(walk(faults={11: (3, "end"), 14: (9, "end")}), SEEDS)
@@ -49,7 +55,7 @@ def test_an_episode_is_the_same_whenever_others_end(walk):
     assert [r for r in results if r.index not in kept] == [r for r in disturbed if r.index not in kept]
 
 
-def test_the_policy_always_sees_a_full_batch_and_its_first_actions_are_executed(walk):
+def test_the_policy_always_sees_as_many_rows_and_its_first_actions_are_executed(walk):
     shapes = []
 
     def act(features):
@@ -57,13 +63,13 @@ def test_the_policy_always_sees_a_full_batch_and_its_first_actions_are_executed(
         return stride(features)
 
     run(walk(), SEEDS[:4], act=act, n_action_steps=2)
-    assert set(shapes) == {(3, 2)}
+    assert set(shapes) == {(INFERENCE_ROWS, 2)}
     assert len(shapes) == 2 * 20 / 2  # two episodes one after the other in slot 0, asked every second step
 
 
 def test_success_at_any_step_and_at_the_end_are_told_apart(walk):
     def back_and_forth(features):
-        return np.tile(np.array([1.0] * 10 + [-1.0] * 10)[None, :, None], (3, 1, 2))
+        return np.tile(np.array([1.0] * 10 + [-1.0] * 10)[None, :, None], (INFERENCE_ROWS, 1, 2))
 
     passed = run(walk(goal=7.0), act=back_and_forth, n_action_steps=20)
     assert outcomes(passed) == ["success"] * len(SEEDS)
