@@ -203,6 +203,8 @@ def _space_of(observation: Mapping[str, Any]) -> gym.spaces.Dict:
         if key != "pixels"
     }
     if "pixels" in observation:
-        images = {c: gym.spaces.Box(0, 255, image.shape, np.uint8) for c, image in observation["pixels"].items()}
+        images: dict[str, gym.Space] = {
+            c: gym.spaces.Box(0, 255, image.shape, np.uint8) for c, image in observation["pixels"].items()
+        }
         spaces["pixels"] = gym.spaces.Dict(images)
     return gym.spaces.Dict(spaces)
