@@ -7,7 +7,7 @@ import numpy as np
 from gym_dist2.so101.arm import GRASP_M
 from gym_dist2.so101.grasping import above
 from gym_dist2.so101.task import SO101Task
-from gym_dist2.so101.things import CUBE_M, add_cube, add_mark, put_cube
+from gym_dist2.so101.things import CUBE_M, add_cube, add_mark, cube_yaw_rad, put_cube
 
 MARK_M = 0.035  # radius
 LOW, HIGH = (0.19, -0.06), (0.23, 0.06)  # of the cube
@@ -21,7 +21,7 @@ class Push(SO101Task):
 
     task_description = "Push the red cube onto the green mark."
     time_limit = 120
-    thing_names = ("cube_x", "cube_y", "mark_x", "mark_y")
+    thing_names = ("cube_x", "cube_y", "cube_yaw", "mark_x", "mark_y")
 
     @classmethod
     def furnish(cls, mujoco: Any, spec: Any) -> None:
@@ -36,8 +36,8 @@ class Push(SO101Task):
         self._data.mocap_pos[0] = [*(cube + way * np.array([np.cos(turn), np.sin(turn)])), 0.0]
 
     def things(self) -> np.ndarray:
-        """Return cube and mark."""
-        return np.concatenate([self._cube[:2], self._mark])
+        """Return the cube's place and yaw, and the mark."""
+        return np.array([*self._cube[:2], cube_yaw_rad(self._data, "cube"), *self._mark])
 
     def is_success(self) -> bool:
         """Tell whether the cube is on the mark and stands on the table."""
