@@ -22,7 +22,7 @@ from dist2_robot.rollouts.crew import LocalCrew
 from dist2_robot.rollouts.ensemble import TemporalEnsemble
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
-from dist2_robot.rollouts.runner import Act, OnChunk, hire, run_episodes
+from dist2_robot.rollouts.runner import Act, OnChunk, at_work, run_episodes
 from dist2_robot.seeding import stream_seed
 from dist2_robot.types import Observation
 
@@ -70,33 +70,30 @@ def evaluate_policy(
     # What decoding=sample draws depends on the seed, and a training that is being checked draws on undisturbed.
     drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
     count = (os.cpu_count() or 1) if workers is None else workers
-    hired = crew or hire(environment, min(count, batch_size, episodes), bool(film))
-    results: list[EpisodeResult] = []
+    batch_size = min(batch_size, episodes)
     moments: dict[int, list[Moment]] = {}
-    try:
-        with drawing, progress_bar(total=episodes, desc="evaluate", unit="episode") as progress:
-            torch.manual_seed(stream_seed(seed, "evaluate"))
-            count_episode = _counter(progress)
-            for block in _blocks(episodes, episodes if until is None else batch_size):
-                results += run_episodes(
-                    _on_arrays(policy),
-                    environment,
-                    [stream_seed(seed, "evaluate", i) for i in block],
-                    workers=count,
-                    batch_size=min(batch_size, episodes),
-                    n_action_steps=n_action_steps,
-                    max_steps=max_steps,
-                    film=[i - block.start for i in film if i in block],
-                    on_episode=count_episode,
-                    on_chunk=_noter(policy, moments, block.start),
-                    crew=hired,
-                    ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
-                )
-                if until is not None and _half_width(results) <= until:
-                    break
-    finally:
-        if hired is not crew:
-            hired.close()
+    bar = progress_bar(total=episodes, desc="evaluate", unit="episode")
+    with at_work(crew, environment, min(count, batch_size), bool(film)) as hired, drawing, bar as progress:
+        torch.manual_seed(stream_seed(seed, "evaluate"))
+        run = partial(
+            run_episodes,
+            _on_arrays(policy),
+            environment,
+            workers=count,
+            batch_size=batch_size,
+            n_action_steps=n_action_steps,
+            max_steps=max_steps,
+            on_episode=_counter(progress),
+            crew=hired,
+            ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
+        )
+        results: list[EpisodeResult] = []
+        for block in _blocks(episodes, episodes if until is None else batch_size):
+            seeds = [stream_seed(seed, "evaluate", i) for i in block]
+            filmed = [i - block.start for i in film if i in block]
+            results += run(seeds, film=filmed, on_chunk=_noter(policy, moments, block.start))
+            if until is not None and _half_width(results) <= until:
+                break
     results = [replace(result, index=i) for i, result in enumerate(results)]
     wall_time_s = time.monotonic() - clock
     for result in results:

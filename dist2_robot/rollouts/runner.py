@@ -1,6 +1,7 @@
 """Run a policy in many simulated episodes at once. B slots, T actions of a chunk, A action dimensions."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -65,26 +66,40 @@ def run_episodes(
     """
     ledger = _Ledger(seeds, batch_size, set(film), max_steps, on_episode)
     blenders: dict[int, TemporalEnsemble] = {}  # place of an episode in `seeds` -> its chunks
-    hired = crew or hire(environment, min(workers, batch_size, len(seeds)), bool(film), step_timeout_s)
-    try:
+    with at_work(crew, environment, min(workers, batch_size, len(seeds)), bool(film), step_timeout_s) as hired:
         while len(ledger.results) < len(seeds):
             for report in hired.carry_out(ledger.resets()):
                 ledger.settle(report)
             if slots := sorted(ledger.running):
                 chunks = _chunks(act, {slot: ledger.seen[slot] for slot in slots}, n_action_steps)
-                for slot, chunk in chunks.items():
-                    index = ledger.running[slot]
+                for slot, index in ledger.running.items():
                     if ensemble is not None:
                         blender = blenders.setdefault(index, ensemble())
-                        chunks[slot] = blender.blend(chunk, n_action_steps)
+                        chunks[slot] = blender.blend(chunks[slot], n_action_steps)
                     if on_chunk is not None and index in film:
                         on_chunk(index, ledger.steps[slot], ledger.seen[slot], chunks[slot])
                 for report in hired.carry_out([Execute(slot, chunks[slot][:n_action_steps]) for slot in slots]):
                     ledger.settle(report)
-    finally:
-        if hired is not crew:
-            hired.close()
     return [ledger.results[index] for index in range(len(seeds))]
+
+
+@contextmanager
+def at_work(
+    crew: Crew | LocalCrew | None,
+    environment: EnvironmentSpec,
+    workers: int,
+    render: bool,
+    step_timeout_s: float = STEP_TIMEOUT_S,
+) -> Iterator[Crew | LocalCrew]:
+    """Give the crew that there is, which stays, or a new one, which is ended; with 0 workers one in this process."""
+    if crew is not None:
+        yield crew
+        return
+    new = Crew(environment, workers, render, step_timeout_s) if workers else LocalCrew(environment, render)
+    try:
+        yield new
+    finally:
+        new.close()
 
 
 class _Ledger:
@@ -132,13 +147,6 @@ class _Ledger:
         self.results[index] = replace(_result(index, self._seeds[index], report), start=start)
         if self._on_episode is not None:
             self._on_episode(self.results[index])
-
-
-def hire(
-    environment: EnvironmentSpec, workers: int, render: bool, step_timeout_s: float = STEP_TIMEOUT_S
-) -> Crew | LocalCrew:
-    """Return so many worker processes, or with 0 of them what simulates in this one."""
-    return Crew(environment, workers, render, step_timeout_s) if workers else LocalCrew(environment, render)
 
 
 def _chunks(act: Act, seen: Mapping[int, dict[str, np.ndarray]], n_action_steps: int) -> dict[int, np.ndarray]:
