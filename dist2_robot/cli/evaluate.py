@@ -66,35 +66,22 @@ def evaluate_policy(
     if not 1 <= n_action_steps <= policy.horizon:
         raise InputError(f"n_action_steps must lie in 1..{policy.horizon} (the chunk length), got {n_action_steps}")
     clock = time.monotonic()
-    device = next(policy.parameters()).device
-    # What decoding=sample draws depends on the seed, and a training that is being checked draws on undisturbed.
-    drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    count = (os.cpu_count() or 1) if workers is None else workers
-    batch_size = min(batch_size, episodes)
     moments: dict[int, list[Moment]] = {}
-    bar = progress_bar(total=episodes, desc="evaluate", unit="episode")
-    with at_work(crew, environment, min(count, batch_size), bool(film)) as hired, drawing, bar as progress:
+    run = partial(
+        run_episodes,
+        _on_arrays(policy),
+        environment,
+        workers=(os.cpu_count() or 1) if workers is None else workers,
+        batch_size=min(batch_size, episodes),
+        n_action_steps=n_action_steps,
+        max_steps=max_steps,
+        ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
+    )
+    # What decoding=sample draws depends on the seed, and a training that is being checked draws on undisturbed.
+    device = next(policy.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(stream_seed(seed, "evaluate"))
-        run = partial(
-            run_episodes,
-            _on_arrays(policy),
-            environment,
-            workers=count,
-            batch_size=batch_size,
-            n_action_steps=n_action_steps,
-            max_steps=max_steps,
-            on_episode=_counter(progress),
-            crew=hired,
-            ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
-        )
-        results: list[EpisodeResult] = []
-        for block in _blocks(episodes, episodes if until is None else batch_size):
-            seeds = [stream_seed(seed, "evaluate", i) for i in block]
-            filmed = [i - block.start for i in film if i in block]
-            results += run(seeds, film=filmed, on_chunk=_noter(policy, moments, block.start))
-            if until is not None and _half_width(results) <= until:
-                break
-    results = [replace(result, index=i) for i, result in enumerate(results)]
+        results = _run_until_sure(run, policy, episodes, seed, until, film, moments, crew)
     wall_time_s = time.monotonic() - clock
     for result in results:
         if result.frames is not None and on_film:
@@ -135,6 +122,34 @@ def _noter(policy: Policy, moments: dict[int, list[Moment]], first: int) -> OnCh
             moments.setdefault(first + index, []).append(moment)
 
     return note
+
+
+def _run_until_sure(
+    run: partial[list[EpisodeResult]],
+    policy: Policy,
+    episodes: int,
+    seed: int,
+    until: float | None,
+    film: Sequence[int],
+    moments: dict[int, list[Moment]],
+    crew: LocalCrew | None,
+) -> list[EpisodeResult]:
+    """Run episodes, batch by batch if it may stop early, and note beliefs of filmed ones in `moments`."""
+    environment, workers, batch_size = run.args[1], run.keywords["workers"], run.keywords["batch_size"]
+    results: list[EpisodeResult] = []
+    with (
+        at_work(crew, environment, min(workers, batch_size), bool(film)) as hired,
+        progress_bar(total=episodes, desc="evaluate", unit="episode") as progress,
+    ):
+        count = _counter(progress)
+        for block in _blocks(episodes, episodes if until is None else batch_size):
+            seeds = [stream_seed(seed, "evaluate", i) for i in block]
+            filmed = [i - block.start for i in film if i in block]
+            note = _noter(policy, moments, block.start)
+            results += run(seeds, film=filmed, on_episode=count, on_chunk=note, crew=hired)
+            if until is not None and _half_width(results) <= until:
+                break
+    return [replace(result, index=i) for i, result in enumerate(results)]
 
 
 def _blocks(episodes: int, size: int) -> Iterator[range]:
