@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -67,21 +67,25 @@ def evaluate_policy(
         raise InputError(f"n_action_steps must lie in 1..{policy.horizon} (the chunk length), got {n_action_steps}")
     clock = time.monotonic()
     moments: dict[int, list[Moment]] = {}
-    run = partial(
-        run_episodes,
-        _on_arrays(policy),
-        environment,
-        workers=(os.cpu_count() or 1) if workers is None else workers,
-        batch_size=min(batch_size, episodes),
-        n_action_steps=n_action_steps,
-        max_steps=max_steps,
-        ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
-    )
+    workers, batch_size = (os.cpu_count() or 1) if workers is None else workers, min(batch_size, episodes)
     # What decoding=sample draws depends on the seed, and a training that is being checked draws on undisturbed.
     device = next(policy.parameters()).device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with at_work(crew, environment, min(workers, batch_size), bool(film)) as hired, drawing:
         torch.manual_seed(stream_seed(seed, "evaluate"))
-        results = _run_until_sure(run, policy, episodes, seed, until, film, moments, crew)
+        run = partial(
+            run_episodes,
+            _on_arrays(policy),
+            environment,
+            workers=workers,
+            batch_size=batch_size,
+            n_action_steps=n_action_steps,
+            max_steps=max_steps,
+            crew=hired,
+            ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
+        )
+        blocks = _blocks(episodes, episodes if until is None else batch_size)
+        results = _run_until_sure(run, policy, blocks, seed, until, film, moments)
     wall_time_s = time.monotonic() - clock
     for result in results:
         if result.frames is not None and on_film:
@@ -127,34 +131,28 @@ def _noter(policy: Policy, moments: dict[int, list[Moment]], first: int) -> OnCh
 def _run_until_sure(
     run: partial[list[EpisodeResult]],
     policy: Policy,
-    episodes: int,
+    blocks: Sequence[range],
     seed: int,
     until: float | None,
     film: Sequence[int],
     moments: dict[int, list[Moment]],
-    crew: LocalCrew | None,
 ) -> list[EpisodeResult]:
     """Run episodes, batch by batch if it may stop early, and note beliefs of filmed ones in `moments`."""
-    environment, workers, batch_size = run.args[1], run.keywords["workers"], run.keywords["batch_size"]
     results: list[EpisodeResult] = []
-    with (
-        at_work(crew, environment, min(workers, batch_size), bool(film)) as hired,
-        progress_bar(total=episodes, desc="evaluate", unit="episode") as progress,
-    ):
+    with progress_bar(total=blocks[-1].stop, desc="evaluate", unit="episode") as progress:
         count = _counter(progress)
-        for block in _blocks(episodes, episodes if until is None else batch_size):
+        for block in blocks:
             seeds = [stream_seed(seed, "evaluate", i) for i in block]
             filmed = [i - block.start for i in film if i in block]
             note = _noter(policy, moments, block.start)
-            results += run(seeds, film=filmed, on_episode=count, on_chunk=note, crew=hired)
+            results += run(seeds, film=filmed, on_episode=count, on_chunk=note)
             if until is not None and _half_width(results) <= until:
                 break
     return [replace(result, index=i) for i, result in enumerate(results)]
 
 
-def _blocks(episodes: int, size: int) -> Iterator[range]:
-    for start in range(0, episodes, size):
-        yield range(start, min(start + size, episodes))
+def _blocks(episodes: int, size: int) -> list[range]:
+    return [range(start, min(start + size, episodes)) for start in range(0, episodes, size)]
 
 
 def _half_width(results: Sequence[EpisodeResult]) -> float:
