@@ -37,6 +37,12 @@ def collect(config: dict[str, Any]) -> int:
             env.metadata["observation_names"],
             str(env.get_wrapper_attr("task_description")),
         )
+        env.reset(seed=0)
+        env.get_wrapper_attr("expert_action")()
+    except AttributeError as error:
+        raise InputError(
+            f"environment {environment} has no scripted expert whose episodes could be recorded"
+        ) from error
     finally:
         env.close()
     recorder = environment

@@ -30,6 +30,7 @@ def _adapted(config: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError("env=gymnasium needs the id of a registered environment, e.g. env.id=Pendulum-v1")
     renamed = {"id": "env_id", "task_description": "task"}
     given = {renamed.get(key, key): value for key, value in config.items()}
+    given["observation"] = {part: path for part, path in config["observation"].items() if path is not None}
     return {key: value for key, value in given.items() if value not in (None, {}, "")}
 
 
