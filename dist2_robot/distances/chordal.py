@@ -1,18 +1,14 @@
 """The chord in place of the arc: as good as the arc nearby, and what the energy score needs."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from dist2_robot.distances.difference import difference
-from dist2_robot.distances.distance_error import DistanceError
-from dist2_robot.distances.geodesic import unit_quaternions
-from dist2_robot.distances.protocol import Distance
+from dist2_robot.distances.rotation_distance import RotationDistance
 
 
-class ChordalDistance(Distance):
+class ChordalDistance(RotationDistance):
     """Chord of unit quaternions (4 coordinates), of a circle, or ``|a - b|`` on a line (1 coordinate).
 
     Quaternions: ``d(q, q') = |q - q'| |q + q'| / tolerance_rad = 2 sin(angle / 2) / tolerance_rad``, which is the
@@ -27,25 +23,8 @@ class ChordalDistance(Distance):
 
     name = "chordal"
 
-    def __init__(self, tolerance_rad: float = 0.05, unit: str = "tolerance") -> None:
-        """Args: tolerance_rad: The angle that matters, for quaternions only. unit: See `Distance`, for angles only."""
-        super().__init__(unit)
-        if not 0 < tolerance_rad < math.inf:
-            raise ValueError(f"tolerance_rad must be positive and finite, got {tolerance_rad}")
-        self.tolerance_rad = tolerance_rad
+    def of_rotations(self, minus: Tensor, plus: Tensor) -> Tensor:
+        return minus * plus
 
-    def __call__(self, a: Tensor, b: Tensor, period: float | None = None) -> Tensor:
-        if a.shape[-1] == 1:
-            arc = difference(a, b, period)[..., 0].abs()
-            return arc if period is None else period / math.pi * torch.sin(math.pi * arc / period)
-        if a.shape[-1] != 4:
-            raise DistanceError(
-                f"the chordal distance is of angles (1 coordinate) or unit quaternions (4), and these tokens have "
-                f"{a.shape[-1]}: use distance=euclidean"
-            )
-        a, b = unit_quaternions(a), unit_quaternions(b)
-        chord = torch.linalg.vector_norm(a - b, dim=-1) * torch.linalg.vector_norm(a + b, dim=-1)
-        return chord / self.tolerance_rad
-
-    def config(self) -> dict[str, Any]:
-        return super().config() | {"tolerance_rad": self.tolerance_rad}
+    def of_angles(self, arc: Tensor, period: float | None) -> Tensor:
+        return arc if period is None else period / math.pi * torch.sin(math.pi * arc / period)

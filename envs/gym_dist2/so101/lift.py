@@ -31,26 +31,22 @@ class Lift(SO101Task):
 
     def things(self) -> np.ndarray:
         """Return the cube's place and yaw."""
-        return np.array([*self._cube, cube_yaw_rad(self._data, "cube")])
+        return np.array([*self.place_of("cube"), cube_yaw_rad(self._data, "cube")])
 
     def is_success(self) -> bool:
         """Tell whether the cube is up."""
-        return bool(self._cube[2] >= LIFTED_M)
+        return bool(self.place_of("cube")[2] >= LIFTED_M)
 
     def progress(self) -> float:
         """Return half for being at the cube, half for its height."""
-        near = np.exp(-np.linalg.norm(self.hand_pose[:3] - self._cube) / 0.1)
-        return float(0.5 * near + 0.5 * np.clip(self._cube[2] / LIFTED_M, 0, 1))
+        near = np.exp(-np.linalg.norm(self.hand_pose[:3] - self.place_of("cube")) / 0.1)
+        return float(0.5 * near + 0.5 * np.clip(self.place_of("cube")[2] / LIFTED_M, 0, 1))
 
     def plan(self) -> tuple[np.ndarray, float]:
         """Take the cube, then straight up."""
         hand, yaw = self.hand_pose, cube_yaw_rad(self._data, "cube")
-        if not holds(hand, self.opening, self._cube):
-            return take(hand, self._cube, yaw)
+        if not holds(hand, self.opening, self.place_of("cube")):
+            return take(hand, self.place_of("cube"), yaw)
         pose = above(hand, CARRY_M)
         pose[4] = hand[4]
         return pose, SHUT
-
-    @property
-    def _cube(self) -> np.ndarray:
-        return self._data.body("cube").xpos

@@ -35,28 +35,22 @@ class PickPlace(SO101Task):
 
     def things(self) -> np.ndarray:
         """Return the cube's place and yaw, and the mark."""
-        return np.array([*self._cube, cube_yaw_rad(self._data, "cube"), *self._mark])
+        return np.array([*self.place_of("cube"), cube_yaw_rad(self._data, "cube"), *self.mark()])
 
     def is_success(self) -> bool:
         """Tell whether the cube lies on the mark and the hand does not hold it."""
-        return is_laid(self._cube, self._mark) and not holds(self.hand_pose, self.opening, self._cube)
+        return is_laid(self.place_of("cube"), self.mark()) and not holds(
+            self.hand_pose, self.opening, self.place_of("cube")
+        )
 
     def progress(self) -> float:
         """Return a third for being at the cube, two thirds for the cube's being near the mark."""
-        near = np.exp(-np.linalg.norm(self.hand_pose[:3] - self._cube) / 0.1)
-        return float((near + 2 * np.exp(-np.linalg.norm(self._cube[:2] - self._mark) / 0.1)) / 3)
+        near = np.exp(-np.linalg.norm(self.hand_pose[:3] - self.place_of("cube")) / 0.1)
+        return float((near + 2 * np.exp(-np.linalg.norm(self.place_of("cube")[:2] - self.mark()) / 0.1)) / 3)
 
     def plan(self) -> tuple[np.ndarray, float]:
         """Take the cube, carry it to the mark, let it go and rise."""
-        return carry(self.hand_pose, self.opening, self._cube, cube_yaw_rad(self._data, "cube"), self._mark)
-
-    @property
-    def _cube(self) -> np.ndarray:
-        return self._data.body("cube").xpos
-
-    @property
-    def _mark(self) -> np.ndarray:
-        return self._data.mocap_pos[0, :2]
+        return carry(self.hand_pose, self.opening, self.place_of("cube"), cube_yaw_rad(self._data, "cube"), self.mark())
 
 
 def is_laid(cube: np.ndarray, mark: np.ndarray) -> bool:

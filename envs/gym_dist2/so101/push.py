@@ -37,21 +37,23 @@ class Push(SO101Task):
 
     def things(self) -> np.ndarray:
         """Return the cube's place and yaw, and the mark."""
-        return np.array([*self._cube[:2], cube_yaw_rad(self._data, "cube"), *self._mark])
+        return np.array([*self.place_of("cube")[:2], cube_yaw_rad(self._data, "cube"), *self.mark()])
 
     def is_success(self) -> bool:
         """Tell whether the cube is on the mark and stands on the table."""
-        return bool(np.linalg.norm(self._cube[:2] - self._mark) <= MARK_M and self._cube[2] <= CUBE_M)
+        return bool(
+            np.linalg.norm(self.place_of("cube")[:2] - self.mark()) <= MARK_M and self.place_of("cube")[2] <= CUBE_M
+        )
 
     def progress(self) -> float:
         """Return a third for being at the cube, two thirds for the cube's being near the mark."""
-        near = np.exp(-np.linalg.norm(self.hand_pose[:3] - self._cube) / 0.1)
-        return float((near + 2 * np.exp(-np.linalg.norm(self._cube[:2] - self._mark) / 0.05)) / 3)
+        near = np.exp(-np.linalg.norm(self.hand_pose[:3] - self.place_of("cube")) / 0.1)
+        return float((near + 2 * np.exp(-np.linalg.norm(self.place_of("cube")[:2] - self.mark()) / 0.05)) / 3)
 
     def plan(self) -> tuple[np.ndarray, float]:
         """Go behind the cube, down, and through it towards the mark."""
-        hand, cube = self.hand_pose, self._cube
-        way = self._mark - cube[:2]
+        hand, cube = self.hand_pose, self.place_of("cube")
+        way = self.mark() - cube[:2]
         ahead = way / max(float(np.linalg.norm(way)), 1e-6)
         yaw = float(np.arctan2(ahead[1], ahead[0]))
         tip = hand[:2] - GRASP_M * ahead  # of the shut gripper: the jaws meet at the fixed one
@@ -67,11 +69,3 @@ class Push(SO101Task):
                 if hand[2] < HOVER_M - 0.012:
                     pose[:2] = hand[:2]
         return pose, SHUT
-
-    @property
-    def _cube(self) -> np.ndarray:
-        return self._data.body("cube").xpos
-
-    @property
-    def _mark(self) -> np.ndarray:
-        return self._data.mocap_pos[0, :2]

@@ -53,7 +53,7 @@ class ReachAround(SO101Task):
 
     def things(self) -> np.ndarray:
         """Return mark and post."""
-        return np.concatenate([self._mark, POST])
+        return np.concatenate([self.mark(), POST])
 
     def is_failure(self) -> bool:
         """Tell whether the post is touched."""
@@ -62,25 +62,21 @@ class ReachAround(SO101Task):
 
     def is_success(self) -> bool:
         """Tell whether the fingers are over the mark."""
-        return bool(np.linalg.norm(self._fingers(self.hand_pose) - self._mark) <= MARK_M)
+        return bool(np.linalg.norm(self._fingers(self.hand_pose) - self.mark()) <= MARK_M)
 
     def progress(self) -> float:
         """Return 1 at the mark, less the farther from it."""
-        return float(np.exp(-np.linalg.norm(self._fingers(self.hand_pose) - self._mark) / 0.1))
+        return float(np.exp(-np.linalg.norm(self._fingers(self.hand_pose) - self.mark()) / 0.1))
 
     def plan(self) -> tuple[np.ndarray, float]:
         """Go straight to the mark, or along a tangent to a circle round the post while that is in the way."""
         hand = self.hand_pose
         fingers = self._fingers(hand)
-        way = detour(fingers, self._mark, POST, POST_RADIUS_M + CLEARANCE_M, self.mode)
-        to = self._mark if way is None else fingers + 3 * EXPERT_STEP[0] * way
+        way = detour(fingers, self.mark(), POST, POST_RADIUS_M + CLEARANCE_M, self.mode)
+        to = self.mark() if way is None else fingers + 3 * EXPERT_STEP[0] * way
         return above(to + hand[:2] - fingers, HAND_Z_M), SHUT
 
     def _fingers(self, hand: np.ndarray) -> np.ndarray:
         """Return the middle of the shut fingers (2,): nearer to the arm than the hand's site."""
         out = hand[:2] - np.array([0.0388, 0.0])
         return hand[:2] - GRASP_M * out / np.linalg.norm(out)
-
-    @property
-    def _mark(self) -> np.ndarray:
-        return self._data.mocap_pos[0, :2]

@@ -39,34 +39,31 @@ class SortTwo(SO101Task):
 
     def things(self) -> np.ndarray:
         """Return each cube's place, yaw and mark."""
-        return np.concatenate([[*self._cube(i), self._yaw_rad(i), *self._mark(i)] for i in range(2)])
+        return np.concatenate([[*self._cube(i), self._yaw_rad(i), *self.mark(i)] for i in range(2)])
 
     def is_success(self) -> bool:
         """Tell whether both cubes lie on their marks and the hand holds neither."""
         return all(
-            is_laid(self._cube(i), self._mark(i)) and not holds(self.hand_pose, self.opening, self._cube(i))
+            is_laid(self._cube(i), self.mark(i)) and not holds(self.hand_pose, self.opening, self._cube(i))
             for i in range(2)
         )
 
     def progress(self) -> float:
         """Return how near the cubes are to their marks, on average."""
-        away = [np.linalg.norm(self._cube(i)[:2] - self._mark(i)) for i in range(2)]
+        away = [np.linalg.norm(self._cube(i)[:2] - self.mark(i)) for i in range(2)]
         return float(np.mean(np.exp(-np.array(away) / 0.1)))
 
     def plan(self) -> tuple[np.ndarray, float]:
         """Take the cube of this episode's mode to its mark, then the other."""
         hand = self.hand_pose
         for i in (self.mode, 1 - self.mode):
-            laid = is_laid(self._cube(i), self._mark(i)) and np.linalg.norm(hand[:3] - self._cube(i)) > 0.03
+            laid = is_laid(self._cube(i), self.mark(i)) and np.linalg.norm(hand[:3] - self._cube(i)) > 0.03
             if not laid:
-                return carry(hand, self.opening, self._cube(i), self._yaw_rad(i), self._mark(i))
+                return carry(hand, self.opening, self._cube(i), self._yaw_rad(i), self.mark(i))
         return hand, HOME[5]
 
     def _cube(self, i: int) -> np.ndarray:
-        return self._data.body(CUBES[i]).xpos
+        return self.place_of(CUBES[i])
 
     def _yaw_rad(self, i: int) -> float:
         return cube_yaw_rad(self._data, CUBES[i])
-
-    def _mark(self, i: int) -> np.ndarray:
-        return self._data.mocap_pos[i, :2]

@@ -202,6 +202,14 @@ class SO101Task(gym.Env):
         """Where the hand is, (5,)."""
         return self._hand.pose(self._data.qpos[:5].copy())
 
+    def place_of(self, body: str) -> np.ndarray:
+        """Where the middle of a body is, (3,)."""
+        return self._data.body(body).xpos
+
+    def mark(self, number: int = 0) -> np.ndarray:
+        """Where a mark lies, (2,), counted in the order in which the task added them."""
+        return self._data.mocap_pos[number, :2]
+
     def put_hand(self, pose: np.ndarray, opening: float) -> None:
         """Put the arm, at rest, where its hand has a pose (5,) and its gripper is so far open, in percent."""
         angles = np.degrees(self._hand.solve(pose, to_angles_rad(HOME)[:5]))

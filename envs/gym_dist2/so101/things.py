@@ -9,7 +9,7 @@ from gym_dist2.so101.arm import THING_TOUCH
 
 CUBE_M = 0.025  # length of an edge
 CUBE_KG = 0.02
-RED, BLUE, GREEN, GREY = (0.8, 0.2, 0.15, 1.0), (0.15, 0.35, 0.8, 1.0), (0.2, 0.65, 0.3, 1.0), (0.5, 0.5, 0.5, 1.0)
+RED, BLUE, GREEN = (0.8, 0.2, 0.15, 1.0), (0.15, 0.35, 0.8, 1.0), (0.2, 0.65, 0.3, 1.0)
 
 
 def add_cube(mujoco: Any, spec: Any, name: str, rgba: Sequence[float] = RED) -> None:
