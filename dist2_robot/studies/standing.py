@@ -40,6 +40,13 @@ class Standing:
     action_error: float
 
     @property
+    def scores(self) -> list[list[float]] | None:
+        """Success rates of the training seeds, one list a task; None where a task is missing."""
+        if self.mean is None:
+            return None
+        return [[row["success"] for row in rows] for rows in self.rows.values()]
+
+    @property
     def label(self) -> str:
         """What tables call it."""
         return self.method.label if self.decoding == NO_DECODING else f"{self.method.label}, {self.decoding}"

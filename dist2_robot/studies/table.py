@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dist2_robot.evaluation.aggregate import Estimate, interquartile_mean, probability_of_improvement
 from dist2_robot.evaluation.paired import SeededComparison
 from dist2_robot.studies.method import Method, method_of
 from dist2_robot.studies.results import StudyResults
@@ -19,6 +20,11 @@ INTERVALS = (
 DIFFERENCES = (
     "Percentage points [95 %], paired by training seed and initial state, bootstrap of training seeds, then of the "
     "episodes of each. *: zero is outside. With three training seeds such intervals are a little too narrow."
+)
+RUNS = (
+    "In percent [95 %, bootstrap of the training seeds of each task]. Middle half: mean success of all runs without "
+    "the lowest and the highest quarter. Beats: how probably a run is better than one of that method, on a task drawn at "
+    "random; equal ones count half."
 )
 
 
@@ -46,6 +52,7 @@ def tables(results: StudyResults) -> list[Table]:
         found.append(_rates(title, f"{stage['about']} {INTERVALS}", shown, tasks))
         if stage["name"] == last:
             found += _differences(results, shown, tasks)
+            found += _of_whole_runs(results, shown)
     unfinished = [(entry["job"], entry["error"], "failed") for entry in results.failed]
     unfinished += [(entry["job"], entry["error"], "refused") for entry in results.refused]
     if unfinished:
@@ -83,6 +90,27 @@ def _differences(results: StudyResults, shown: Sequence[Standing], tasks: Sequen
     return [table for table in found if table.rows]
 
 
+def _of_whole_runs(results: StudyResults, shown: Sequence[Standing]) -> list[Table]:
+    """Return one table on the success rates of training runs, of methods that have them on all tasks; or none."""
+    whole = [(standing, standing.scores) for standing in shown if standing.scores is not None]
+    references = [(each, scores) for each, scores in whole if each.method in _methods(results.references)]
+    if not references:
+        return []
+    rows = [
+        [
+            standing.label,
+            format_rate(interquartile_mean(scores)),
+            *(
+                NOTHING if other is standing else format_rate(probability_of_improvement(scores, others))
+                for other, others in references
+            ),
+        ]
+        for standing, scores in whole
+    ]
+    header = ["method", "middle half", *(f"beats {reference.label}" for reference, _ in references)]
+    return [Table("Whole training runs", RUNS, header, rows)]
+
+
 def _parts(tasks: Sequence[str]) -> list[list[str]]:
     return [list(tasks), *([task] for task in tasks)]
 
@@ -91,12 +119,13 @@ def _methods(entries: Sequence[Mapping[str, str]]) -> list[Method]:
     return [method_of(entry) for entry in entries]
 
 
-def format_rate(rate: Rate | None) -> str:
+def format_rate(rate: Rate | Estimate | None) -> str:
     """Return a rate in percent with its interval."""
     if rate is None:
         return NOTHING
     low, high = rate.interval
-    return f"{100 * rate.success:.0f} [{100 * low:.0f}, {100 * high:.0f}]"
+    value = rate.success if isinstance(rate, Rate) else rate.value
+    return f"{100 * value:.0f} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def format_difference(comparison: SeededComparison | None) -> str:

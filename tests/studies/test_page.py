@@ -65,6 +65,16 @@ def test_differences_are_those_of_the_rates_and_one_way(results):
     assert [cell.split()[0] for cell in to_a[1][1:]] == ["-10", "+30", "-50"]
 
 
+def test_whole_runs_are_told_by_their_middle_half_and_by_how_often_they_beat_a_reference(results):
+    found = table(results, "Whole training runs")
+    assert found.header == ["method", "middle half", "beats free a, argmax", "beats regression l1"]
+    best, a, l1 = found.rows
+    assert best[1].split()[0] == "90"
+    assert [cell.split()[0] for cell in best[2:]] == ["100", "100"]
+    assert a[2] == l1[3] == "-"
+    assert int(a[3].split()[0]) + int(l1[2].split()[0]) == 100
+
+
 def test_only_the_subjects_are_compared_where_there_are_some(results):
     few = replace(results, subjects=[asdict(WIDE)])
     assert [row[0] for row in table(few, "Difference to regression l1").rows] == [
