@@ -23,8 +23,8 @@ DIFFERENCES = (
 )
 RUNS = (
     "In percent [95 %, bootstrap of the training seeds of each task]. Middle half: mean success of all runs without "
-    "the lowest and the highest quarter. Beats: how probably a run is better than one of that method, on a task drawn at "
-    "random; equal ones count half."
+    "the lowest and the highest quarter. Beats: how probably a run is better than one of that method, on a task drawn "
+    "at random; equal ones count half."
 )
 
 
