@@ -49,9 +49,8 @@ def success_figure(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     return figure
 
 
-def difference_figure(differences: Sequence[Mapping[str, Any]], order: Sequence[str]) -> "Figure":
-    """Paired differences against one run; the order of all runs tells the colour of each."""
-    figure, axes = new_figure(height=0.7 + 0.4 * len(differences))
+def draw_differences(axes: "Axes", differences: Sequence[Mapping[str, Any]], order: Sequence[str]) -> None:
+    """Draw paired differences against one run; the order of all runs tells the colour of each."""
     for row, entry in enumerate(differences):
         index = order.index(entry["name"])
         low, high = (100 * bound for bound in entry["interval"])
@@ -63,6 +62,12 @@ def difference_figure(differences: Sequence[Mapping[str, Any]], order: Sequence[
     axes.set_xlim(-reach, reach)
     label_rows(axes, [entry["name"] for entry in differences])
     axes.set_xlabel(f"difference to {short(differences[0]['against'])} (percentage points)")
+
+
+def difference_figure(differences: Sequence[Mapping[str, Any]], order: Sequence[str]) -> "Figure":
+    """Paired differences against one run."""
+    figure, axes = new_figure(height=0.7 + 0.4 * len(differences))
+    draw_differences(axes, differences, order)
     return figure
 
 

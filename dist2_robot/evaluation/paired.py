@@ -87,7 +87,7 @@ def compare_results(
                 f"'{names[0]}' and '{names[1]}' cannot be paired: {key} is '{a.get(key)}' in one and '{b.get(key)}' in "
                 "the other; evaluate both on the same"
             )
-    first, second = _outcomes(a, names[0]), _outcomes(b, names[1])
+    first, second = outcomes_of(a, names[0]), outcomes_of(b, names[1])
     if first.keys() != second.keys():
         shared = len(first.keys() & second.keys())
         raise InputError(
@@ -100,7 +100,8 @@ def compare_results(
     return compare_paired([first[seed] == "success" for seed in valid], [second[seed] == "success" for seed in valid])
 
 
-def _outcomes(results: Mapping[str, Any], name: str) -> dict[int, str]:
+def outcomes_of(results: Mapping[str, Any], name: str) -> dict[int, str]:
+    """Return episode seed -> outcome of an evaluation. Raises InputError where a seed occurs twice."""
     episodes = results["per_episode"]
     outcomes = {episode["seed"]: episode["outcome"] for episode in episodes}
     if len(outcomes) != len(episodes):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation import compare, distributions, figures
+from dist2_robot.evaluation.comparison_picture import methods_figure
+from dist2_robot.evaluation.methods import are_methods, compare_methods, tables
 from dist2_robot.evaluation.run_files import RunFiles
 from dist2_robot.evaluation.start_map import start_map_figure
 from dist2_robot.evaluation.style import SERIES, STYLE, as_svg
@@ -42,7 +44,6 @@ def write_report(runs: Sequence[RunFiles], path: Path) -> Path:
     import jinja2
     import matplotlib as mpl
 
-    runs = _with_different_names(runs)
     source = files("dist2_robot.evaluation").joinpath(TEMPLATE).read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -58,11 +59,14 @@ def write_report(runs: Sequence[RunFiles], path: Path) -> Path:
 def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
     """Everything that the template shows."""
     evaluated = [run for run in runs if run.results]
+    methods = _methods(evaluated)
+    runs, evaluated = _with_different_names(runs), _with_different_names(evaluated)
     return {
         "title": " · ".join(run.name for run in runs[:3]) + (" · …" if len(runs) > 3 else ""),
-        "subjects": list(dict.fromkeys(filter(None, (_subject(run) for run in runs)))),
+        "subjects": list(dict.fromkeys(filter(None, (run.subject for run in runs)))),
         "n_series": len(SERIES),
-        "headline": _headline(runs, evaluated) if evaluated else None,
+        "methods": methods,
+        "headline": _headline(runs, evaluated, paired=methods is None) if evaluated else None,
         "curves": _plots(
             (figures.loss_figure(runs), "Training loss against training steps"),
             (figures.error_figure(runs), "Held-out action error against training steps"),
@@ -79,12 +83,26 @@ def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
     }
 
 
-def _headline(runs: Sequence[RunFiles], evaluated: Sequence[RunFiles]) -> dict[str, Any]:
+def _methods(evaluated: Sequence[RunFiles]) -> dict[str, Any] | None:
+    if not are_methods(evaluated):
+        return None
+    try:
+        comparison = compare_methods(evaluated)
+    except InputError:  # their names are alike by chance
+        return None
+    rates, differences = tables(comparison)
+    return {
+        "tables": [table for table in (rates, differences) if table],
+        "plot": as_svg(methods_figure(comparison), "Success rates and paired differences of methods"),
+    }
+
+
+def _headline(runs: Sequence[RunFiles], evaluated: Sequence[RunFiles], paired: bool) -> dict[str, Any]:
     # A run that was not evaluated keeps its row, so that colours stay those of the other plots.
     rows = [compare.summary_row(run.name, run.results) for run in runs]
     first, *others = evaluated
     differences, notes = [], [f"{row['name']}: {row['note']}" for row in rows if row["note"]]
-    for other in others:
+    for other in others if paired else ():
         try:
             compared = compare.compare_runs({first.name: first.results, other.name: other.results})
             differences += compared["differences"]
@@ -182,19 +200,6 @@ def _provenance(run: RunFiles) -> dict[str, Any]:
 
 def _plots(*drawn: tuple["Figure | None", str]) -> list[str]:
     return [as_svg(figure, description) for figure, description in drawn if figure is not None]
-
-
-def _subject(run: RunFiles) -> str | None:
-    parts = [_environment(run.results.get("environment")), run.results.get("task")]
-    return " / ".join(part for part in parts if part) or None
-
-
-def _environment(entry: Any) -> str | None:
-    """Show ``{"id", "kwargs"}`` as it would be called."""
-    if not isinstance(entry, Mapping):
-        return str(entry) if entry else None
-    arguments = ", ".join(f"{name}={value}" for name, value in (entry.get("kwargs") or {}).items())
-    return f"{entry.get('id')}({arguments})"
 
 
 def _duration(seconds: float | None) -> str | None:

@@ -38,6 +38,15 @@ class RunFiles:
     summary: Mapping[str, Any]
     results: Mapping[str, Any]
 
+    @property
+    def subject(self) -> str | None:
+        """What the evaluation was of: the environment, as it would be called, and its task."""
+        environment = self.results.get("environment")
+        if isinstance(environment, Mapping):
+            arguments = ", ".join(f"{name}={value}" for name, value in (environment.get("kwargs") or {}).items())
+            environment = f"{environment.get('id')}({arguments})"
+        return " / ".join(str(part) for part in (environment, self.results.get("task")) if part) or None
+
     def series(self, kind: str) -> list[Mapping[str, Any]]:
         """Return the metrics of one kind by step. A resumed run repeats steps; the later writing counts."""
         by_step = {line["step"]: line for line in self.metrics if line.get("kind") == kind and "step" in line}
