@@ -1,5 +1,7 @@
 """What lerobot-eval does to an environment, with a policy that does nothing, for `rollouts.py` to measure."""
 
+# pyright: reportAssignmentType=false
+
 import time
 from contextlib import redirect_stderr
 from functools import partial

@@ -62,21 +62,23 @@ class ReachAround(SO101Task):
 
     def is_success(self) -> bool:
         """Tell whether the fingers are over the mark."""
-        return bool(np.linalg.norm(self._fingers(self.hand_pose) - self.mark()) <= MARK_M)
+        return bool(np.linalg.norm(self.fingers - self.mark()) <= MARK_M)
 
     def progress(self) -> float:
         """Return 1 at the mark, less the farther from it."""
-        return float(np.exp(-np.linalg.norm(self._fingers(self.hand_pose) - self.mark()) / 0.1))
+        return float(np.exp(-np.linalg.norm(self.fingers - self.mark()) / 0.1))
 
     def plan(self) -> tuple[np.ndarray, float]:
         """Go straight to the mark, or along a tangent to a circle round the post while that is in the way."""
         hand = self.hand_pose
-        fingers = self._fingers(hand)
+        fingers = self.fingers
         way = detour(fingers, self.mark(), POST, POST_RADIUS_M + CLEARANCE_M, self.mode)
         to = self.mark() if way is None else fingers + 3 * EXPERT_STEP[0] * way
         return above(to + hand[:2] - fingers, HAND_Z_M), SHUT
 
-    def _fingers(self, hand: np.ndarray) -> np.ndarray:
-        """Return the middle of the shut fingers (2,): nearer to the arm than the hand's site."""
+    @property
+    def fingers(self) -> np.ndarray:
+        """Where the middle of the shut fingers is, (2,): nearer to the arm than the hand's site."""
+        hand = self.hand_pose
         out = hand[:2] - np.array([0.0388, 0.0])
         return hand[:2] - GRASP_M * out / np.linalg.norm(out)
