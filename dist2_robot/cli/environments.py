@@ -21,7 +21,15 @@ def choose_environment(config: Mapping[str, Any], recorded: Mapping[str, Any] | 
     missing = [key for key, value in config["kwargs"].items() if value is None]
     if missing:
         raise InputError(f"environment '{config['id']}' needs {missing[0]}=..., e.g. task=push-v3")
-    return EnvironmentSpec(config["id"], dict(config["kwargs"]))
+    return EnvironmentSpec(config["id"], _telling(config["kwargs"]))
+
+
+def _telling(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments without perturbations of severity 0, which would be listed wherever the environment is named."""
+    told = dict(kwargs)
+    if perturb := {kind: severity for kind, severity in told.pop("perturb", {}).items() if severity}:
+        told["perturb"] = perturb
+    return told
 
 
 def _adapted(config: Mapping[str, Any]) -> dict[str, Any]:

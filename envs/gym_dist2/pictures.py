@@ -12,10 +12,18 @@ def import_mujoco(pictures: bool) -> Any:
 
     Its warnings are kept quiet, for environments tell them in ``info``; MuJoCo would write a MUJOCO_LOG.TXT where one
     stands.
+
+    Raises:
+        ImportError: The way to draw that MUJOCO_GL names is not there; MuJoCo loads it even where nothing is drawn.
     """
     if pictures and sys.platform == "linux" and "DISPLAY" not in os.environ:
         os.environ.setdefault("MUJOCO_GL", "egl")
-    import mujoco as module
+    try:
+        import mujoco as module
+    except (AttributeError, ImportError, RuntimeError) as error:  # what OpenGL's wrappers raise without their library
+        if getattr(error, "name", None) == "mujoco":
+            raise
+        raise _cannot_draw(error) from error
 
     mujoco: Any = module
     if mujoco.get_mju_user_warning() is None:
@@ -56,11 +64,15 @@ class Painter:
         try:
             renderer = self._mujoco.Renderer(self._model, size, size)
         except Exception as error:  # each way to draw has its own
-            way = os.environ.get("MUJOCO_GL", "the default")
-            raise ImportError(
-                f"MuJoCo cannot draw here (MUJOCO_GL is {way}: {' '.join(str(error).split())[:200]}); set MUJOCO_GL to "
-                "egl (needs libEGL, e.g. apt install libegl1), or to osmesa (libosmesa6)"
-            ) from error
+            raise _cannot_draw(error) from error
         for flag in (self._mujoco.mjtRndFlag.mjRND_SHADOW, self._mujoco.mjtRndFlag.mjRND_REFLECTION):
             renderer.scene.flags[flag] = False
         return renderer
+
+
+def _cannot_draw(error: Exception) -> ImportError:
+    way = os.environ.get("MUJOCO_GL", "the default")
+    return ImportError(
+        f"MuJoCo cannot draw here (MUJOCO_GL is {way}: {' '.join(str(error).split())[:200]}); set MUJOCO_GL to egl (needs "
+        "libEGL, e.g. apt install libegl1), or to osmesa (libosmesa6)"
+    )

@@ -1,6 +1,8 @@
 """The SO-101's tasks: what they publish, what they keep to, and that they can be solved."""
 
 import os
+import subprocess
+import sys
 
 import gymnasium as gym
 import mujoco
@@ -211,3 +213,17 @@ def test_cameras_see_the_table(visuals):
         assert image.std() > 5
     assert env.render().shape == (240, 240, 3)
     env.close()
+
+
+@pytest.mark.parametrize("way", ["osmesa", "nonsense"])
+def test_a_missing_way_to_draw_is_told_in_one_line(way):
+    code = (
+        "import sys; sys.modules['OpenGL'] = None\n"
+        "from gym_dist2.pictures import import_mujoco\n"
+        "try: import_mujoco(pictures=True)\n"
+        "except ImportError as error: print(error)"
+    )
+    environment = {**os.environ, "MUJOCO_GL": way}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert f"MuJoCo cannot draw here (MUJOCO_GL is {way}" in said.stdout, said.stderr
+    assert "libegl1" in said.stdout
