@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.study_job import record, train_and_evaluate
 from dist2_robot.errors import InputError
 from dist2_robot.studies.acceptance import few_demonstrations
-from dist2_robot.studies.effort import Effort, Lessons
+from dist2_robot.studies.effort import Effort, Lessons, places
 from dist2_robot.studies.heads_and_losses import heads_and_losses
 from dist2_robot.studies.page import write_page
 from dist2_robot.studies.picture import PICTURE_FILE
@@ -30,6 +31,7 @@ Run the experiments behind a claim: train and evaluate many policies, jobs side 
   dist2-study study=heads_and_losses output=studies/heads_and_losses
   dist2-study study=heads_and_losses study.heads=[free,mixture] study.losses=[cross_entropy,dist2] study.tasks=[push-v3]
   dist2-study study=few_demonstrations output=studies/few_demonstrations
+  dist2-study study=so101 output=studies/so101
 
 Stopped? The same command goes on with the jobs that are not done. Each of two machines does its half with shard=[0,2]
 and shard=[1,2]; copy their folders together, and run it once more.
@@ -60,15 +62,16 @@ def study(config: dict[str, Any]) -> int:
 
 def _build(config: Mapping[str, Any]) -> Study:
     """Build the study of a ``study`` config."""
-    arguments = {name: value for name, value in config.items() if name != "name"}
+    arguments = {name: value for name, value in config.items() if name not in ("name", "kind")}
     efforts = {name: Effort(**arguments.pop(name)) for name in ("screen", "final", "effort") if name in arguments}
     known = _known_options()
+    alone = [option for option in known["env"] if option not in ("metaworld", "none", "recorded")]
     lessons = Lessons(
-        environments=[option for option in known["env"] if option not in ("metaworld", "none", "recorded")],
-        **{name: arguments.pop(name) for name in ("tasks", "demonstrations", "collected", "options")},
+        places(arguments.pop("tasks"), alone),
+        **{name: arguments.pop(name) for name in ("demonstrations", "collected", "options")},
     )
-    build = look_up(STUDIES, config["name"], "study")
-    return build(known, lessons, **efforts, **arguments)
+    build = look_up(STUDIES, config["kind"], "kind of study")
+    return replace(build(known, lessons, **efforts, **arguments), name=config["name"])
 
 
 def _shard(value: Any) -> tuple[int, int]:

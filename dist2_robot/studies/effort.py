@@ -1,7 +1,8 @@
 """How thoroughly a stage trains and evaluates, and on what."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dist2_robot.errors import InputError
 from dist2_robot.studies.job import Demonstrations, Job
@@ -32,17 +33,49 @@ class Effort:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Attributes: environment: Options of dist2-collect and dist2-train. recording: Of dist2-collect alone."""
+
+    environment: tuple[str, ...]
+    recording: tuple[str, ...] = ()
+
+
+def places(tasks: Sequence[str] | Mapping[str, Mapping[str, Any]], environments: Collection[str]) -> dict[str, Place]:
+    """Return what the tasks of a study's config stand for.
+
+    Args:
+        tasks: Names of environments or of Meta-World's tasks; or names of one's own, each with its ``environment`` and
+            ``recording``, lists of options.
+        environments: The options of ``env=``; a name among them is an environment of its own.
+
+    Raises:
+        InputError: A task has other entries.
+    """
+    if not isinstance(tasks, Mapping):
+        return {
+            task: Place((f"env={task}",) if task in environments else ("env=metaworld", f"task={task}"))
+            for task in tasks
+        }
+    found = {}
+    for name, entry in tasks.items():
+        if not isinstance(entry, Mapping) or not {"environment"} <= set(entry) <= {"environment", "recording"}:
+            raise InputError(
+                f"study.tasks.{name} needs environment=[options] and may have recording=[options]: {entry}"
+            )
+        found[name] = Place(tuple(entry["environment"]), tuple(entry.get("recording", ())))
+    return found
+
+
+@dataclass(frozen=True)
 class Lessons:
     """Attributes:
-    tasks: Environments of ours, or tasks of Meta-World.
-    environments: The options of ``env=``; a task among them is an environment of its own.
+    tasks: Name -> where it is.
     demonstrations: To learn from.
     collected: To record; those not learned from measure the held-out action error.
     options: Of dist2-train, for all jobs.
     """
 
-    tasks: Sequence[str]
-    environments: Collection[str]
+    tasks: Mapping[str, Place]
     demonstrations: int
     collected: int
     options: Sequence[str]
@@ -67,8 +100,8 @@ class Lessons:
         may_be_refused: bool = False,
     ) -> Job:
         """Return the job of one method, task and training seed. A policy without tokens has no decodings."""
-        environment = (f"env={task}",) if task in self.environments else ("env=metaworld", f"task={task}")
-        data = Demonstrations(task, (*environment, f"episodes={self.collected}", "seed=0"))
+        place = self.tasks[task]
+        data = Demonstrations(task, (*place.environment, f"episodes={self.collected}", "seed=0", *place.recording))
         learning = (f"dataset.episodes={self.demonstrations}", "dataset.validation=0.0")
         return Job(
             stage=stage,
@@ -76,7 +109,7 @@ class Lessons:
             method=method,
             seed=seed,
             data=data,
-            options=(*environment, *learning, f"trainer.steps={effort.steps}", *self.options),
+            options=(*place.environment, *learning, f"trainer.steps={effort.steps}", *self.options),
             decodings=(DEFAULT,) if method.head == REGRESSION else tuple(decodings),
             episodes=effort.episodes,
             evaluation_seed=effort.evaluation_seed + seed,

@@ -73,6 +73,6 @@ class Painter:
 def _cannot_draw(error: Exception) -> ImportError:
     way = os.environ.get("MUJOCO_GL", "the default")
     return ImportError(
-        f"MuJoCo cannot draw here (MUJOCO_GL is {way}: {' '.join(str(error).split())[:200]}); set MUJOCO_GL to egl (needs "
-        "libEGL, e.g. apt install libegl1), or to osmesa (libosmesa6)"
+        f"MuJoCo cannot draw here (MUJOCO_GL is {way}: {' '.join(str(error).split())[:200]}); set MUJOCO_GL to "
+        "egl (needs libEGL, e.g. apt install libegl1), or to osmesa (libosmesa6)"
     )

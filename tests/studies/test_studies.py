@@ -6,7 +6,7 @@ import pytest
 
 from dist2_robot.errors import InputError
 from dist2_robot.studies.acceptance import few_demonstrations
-from dist2_robot.studies.effort import Effort, Lessons
+from dist2_robot.studies.effort import Effort, Lessons, Place, places
 from dist2_robot.studies.heads_and_losses import BASELINES, REFERENCES, heads_and_losses
 from dist2_robot.studies.method import Method
 from tests.studies.synthetic_rows import rows_by_task
@@ -18,7 +18,7 @@ KNOWN = {
     "env": ["metaworld", "point_around"],
 }
 TASKS = ["push-v3", "point_around"]
-LESSONS = Lessons(TASKS, ["point_around"], demonstrations=10, collected=25, options=["policy.width=8"])
+LESSONS = Lessons(places(TASKS, ["point_around"]), demonstrations=10, collected=25, options=["policy.width=8"])
 SCREEN = Effort([0], 800, 16, 200, 1000)
 FINAL = Effort([1, 2, 3], 1500, 50, None, 2000)
 
@@ -126,14 +126,27 @@ def test_only_what_is_named_must_be_known():
         (lambda: Effort([], 1, 1, None, 0), "training seeds"),
         (lambda: Effort([-1], 1, 1, None, 0), "training seeds"),
         (lambda: Effort([0], 0, 1, None, 0), "steps"),
-        (lambda: Lessons(TASKS, [], 11, 10, []), r"study.demonstrations=11 must lie in 1..study.collected=10"),
-        (lambda: Lessons([], [], 1, 1, []), "study.tasks"),
+        (lambda: Lessons(places(TASKS, []), 11, 10, []), r"study.demonstrations=11 must lie in 1..study.collected=10"),
+        (lambda: Lessons({}, 1, 1, []), "study.tasks"),
         (lambda: few_demonstrations(KNOWN, LESSONS, methods=[{}], effort=FINAL), "at least two"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(make, says):
     with pytest.raises(InputError, match=says):
         make()
+
+
+def test_a_task_may_be_any_environment_with_options_of_its_own():
+    entry = {"environment": ["env=so101", "task=Lift"], "recording": ["noise=0.2"]}
+    found = places({"Lift-joint": entry, "Reach": {"environment": ["env=so101", "task=Reach"]}}, [])
+    assert found["Reach"] == Place(("env=so101", "task=Reach"))
+    job = Lessons(found, 1, 2, []).job("final", FINAL, "Lift-joint", Method("free", "emd"), 0, ["argmax"])
+    assert job.data.options == ("env=so101", "task=Lift", "episodes=2", "seed=0", "noise=0.2")
+    assert job.train_options[:2] == ("env=so101", "task=Lift")
+    assert "noise=0.2" not in job.train_options
+    for wrong in ("env=so101", {"recording": []}, entry | {"recordings": []}):
+        with pytest.raises(InputError, match=r"study\.tasks\.Lift"):
+            places({"Lift": wrong}, [])
 
 
 def test_the_first_method_is_compared_with_the_others():

@@ -8,7 +8,7 @@ import numpy as np
 from gym_dist2.so101.things import CUBE_M
 
 DOWN_RAD = 1.5  # pitch of a hand that looks down: a little less than upright, which the wrist reaches everywhere
-OPEN, SHUT = 60.0, 12.0  # of the gripper, in percent; shut presses on a cube with what the servo has
+OPEN, SHUT = 80.0, 12.0  # of the gripper, in percent; shut presses on a cube with what the servo has
 _FREE = 40.0  # so far open that a cube is no longer touched
 _LAID_M = 0.012  # how near the expert lays a cube
 HOVER_M, CARRY_M = 0.06, 0.09  # heights

@@ -12,7 +12,7 @@ from gym_dist2.so101.things import CUBE_M, add_cube, add_mark, cube_yaw_rad, put
 MARK_M = 0.035  # radius
 LOW, HIGH = (0.19, -0.06), (0.23, 0.06)  # of the cube
 PUSH_LOW_M, PUSH_HIGH_M, TURN_RAD = 0.06, 0.09, 0.5  # the mark lies so far from the cube, turned at most so far from x
-BEHIND_M = 0.032  # from the cube's middle to the hand's, where a push begins
+BEHIND_M = 0.045  # from the cube's middle to the hand's, where a push begins
 SHUT, HEIGHT_M, HOVER_M = 0.0, 0.016, 0.055
 
 
