@@ -34,13 +34,18 @@ class Crew:
         errors. The next reset of one of its slots starts a new worker.
         """
         reports: dict[int, Report] = {}
+        orders: dict[int, list[Reset | Execute]] = {}  # place of a worker -> its commands
         for command in commands:
             if isinstance(command, Reset):
                 self._lost.pop(command.slot, None)
             elif command.slot in self._lost:
                 reports[command.slot] = Report(command.slot, error=self._lost.pop(command.slot))
                 continue
-            self._send(command)
+            orders.setdefault(command.slot % len(self._workers), []).append(command)
+        for place, some in orders.items():
+            worker = self._workers[place] or _Worker(self._spec, self._render, self._step_timeout_s)
+            self._workers[place] = worker
+            worker.send(some)
         while busy := [worker for worker in self._workers if worker and worker.owed]:
             patience_s = min(worker.deadline for worker in busy) - time.monotonic()
             heard = wait([worker.connection for worker in busy], timeout=max(0.0, patience_s))
@@ -58,20 +63,13 @@ class Crew:
                 worker.kill()
         self._workers = [None] * len(self._workers)
 
-    def _send(self, command: Reset | Execute) -> None:
-        place = command.slot % len(self._workers)
-        worker = self._workers[place] or _Worker(self._spec, self._render, self._step_timeout_s)
-        self._workers[place] = worker
-        worker.send(command)
-
     def _receive(self, worker: "_Worker", reports: dict[int, Report]) -> None:
         try:
-            report = worker.receive()
+            received = worker.receive()
         except (EOFError, OSError):
             self._lose(worker, f"the worker died ({worker.exit_code()})", reports)
             return
-        if report is not None:
-            reports[report.slot] = report
+        reports.update({report.slot: report for report in received})
 
     def _lose(self, worker: "_Worker", message: str, reports: dict[int, Report]) -> None:
         worker.kill()
@@ -119,23 +117,24 @@ class _Worker:
         self.owed: list[int] = []  # slots whose reports are due
         self.running: set[int] = set()  # slots with an episode that has not ended
 
-    def send(self, command: Reset | Execute) -> None:
+    def send(self, commands: list[Reset | Execute]) -> None:
         if not self.owed and self.timeout_s == self._step_timeout_s:
             self.deadline = time.monotonic() + self.timeout_s
-        self.owed.append(command.slot)
-        self.running.add(command.slot)
+        for command in commands:
+            self.owed.append(command.slot)
+            self.running.add(command.slot)
         with suppress(OSError):  # it may have died between two rounds; reading from it will tell
-            self.connection.send(command)
+            self.connection.send(commands)
 
-    def receive(self) -> Report | None:
-        report = self.connection.recv()
+    def receive(self) -> list[Report]:
+        reports = self.connection.recv()
         self.timeout_s = self._step_timeout_s
         self.deadline = time.monotonic() + self.timeout_s
-        if report is not None:
+        for report in reports:
             self.owed.remove(report.slot)
             if report.is_over:
                 self.running.discard(report.slot)
-        return report
+        return reports
 
     def exit_code(self) -> str:
         self._process.join(timeout=1.0)

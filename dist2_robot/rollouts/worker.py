@@ -3,6 +3,7 @@
 T actions of a chunk, A action dimensions, F film frames.
 """
 
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -15,6 +16,7 @@ from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_
 from dist2_robot.rollouts.episode import jerk
 from dist2_robot.rollouts.process import leave_interrupts_to_parent
 
+SIGN_OF_LIFE_S = 1.0
 FILM_HZ = 16  # about what a video needs; every picture costs as much as ten steps of simulation
 FILM_AFTER_SUCCESS_S = 1.0  # what comes later is a robot that stands still
 
@@ -64,17 +66,25 @@ class Report:
 
 
 def serve(connection: Connection, spec: EnvironmentSpec, render: bool) -> None:
-    """Obey `Reset` and `Execute` with one `Report` each, in order, until the connection closes.
+    """Obey lists of `Reset` and `Execute` with one `Report` each, in order, until the connection closes.
 
-    A first ``None`` tells that the process is up. An exception of an environment becomes a report, and the slot gets
-    a new environment at its next reset.
+    Reports go out in lists too, for each message wakes the parent, which takes a core from a simulation: at the end of
+    a list of commands, when an episode is over, and every second as a sign of life. A first empty list tells that the
+    process is up. An exception of an environment becomes a report, and the slot gets a new environment at its next
+    reset.
     """
     leave_interrupts_to_parent()
     slots: dict[int, Slot] = {}
     try:
-        connection.send(None)
+        connection.send([])
         while True:
-            connection.send(carry_out(connection.recv(), slots, spec, render))
+            reports, told_at = [], time.monotonic()
+            for command in connection.recv():
+                reports.append(carry_out(command, slots, spec, render))
+                if reports[-1].is_over or time.monotonic() > told_at + SIGN_OF_LIFE_S:
+                    connection.send(reports)
+                    reports, told_at = [], time.monotonic()
+            connection.send(reports)
     except (EOFError, OSError):
         pass  # the parent is gone, or wants us gone
 
