@@ -7,13 +7,13 @@ import numpy as np
 from gym_dist2.so101.task import HOME, SO101Task
 from gym_dist2.so101.things import GREEN
 
-NEAR_M = 0.015
+NEAR_M = 0.02
 LOW, HIGH = (0.16, -0.12, 0.04), (0.28, 0.12, 0.16)
 PITCH_RAD = 1.2
 
 
 class Reach(SO101Task):
-    """Bring the point between the fingertips within 1.5 cm of the target, within 60 steps."""
+    """Bring the point between the fingertips within 2 cm of the target, within 60 steps."""
 
     task_description = "Reach the green ball."
     time_limit = 60

@@ -84,7 +84,7 @@ class SO101Task(gym.Env):
         self._hand = HandKinematics(self._mujoco, self._model)
         self._painter = Painter(self._mujoco, self._model)
         self._perturbations = Perturbations(self._mujoco, self._model, perturb or {})
-        self._max_episode_steps = self.time_limit
+        self._max_episode_steps, self.task = self.time_limit, type(self).__name__
         self.mode = 0  # what the expert has chosen in this episode, below `modes`
         self._steps = 0
 
