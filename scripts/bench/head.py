@@ -100,7 +100,8 @@ def training_step(policy: TokenPolicy, loss: nn.Module, batch: Batch) -> Callabl
 def head_alone(policy: TokenPolicy, batch: Batch) -> Callable[[], object]:
     """Return what takes logits and gradients of the head alone."""
     rows, positions = len(batch.actions), policy.tokenizer.tokens_per_chunk
-    features = torch.randn(rows, positions, WIDTH, device=batch.actions.device, requires_grad=True)
+    queries = positions // policy.tokens_per_query
+    features = torch.randn(rows, queries, WIDTH, device=batch.actions.device, requires_grad=True)
     direction = torch.randn(rows, positions, policy.tokenizer.vocab_size, device=features.device)
     wanted = [features, *policy.head.parameters()]
     return lambda: torch.autograd.grad(policy.head(features), wanted, direction)
