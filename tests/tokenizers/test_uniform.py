@@ -249,3 +249,42 @@ def test_bin_numbers_are_the_published_distance():
     table = make(GRIPPER, bins=16).distances(SquaredDistance("bins")).distances[0]
     index = torch.arange(16.0)
     assert torch.allclose(table, (index[:, None] - index).square(), atol=1e-4)
+
+
+def fitted(actions, *dimensions, bins=64):
+    spec = ActionSpec(dimensions, "absolute", 30.0, "file")
+    tokenizer = UniformTokenizer(spec, 1, bins, span="data")
+    tokenizer.fit(actions.view(-1, 1, len(dimensions)))
+    return tokenizer
+
+
+def test_the_span_of_the_data_is_what_they_use_and_a_margin_within_the_limits():
+    joint = ActionDimension("pan", "joint", "deg", -110.0, 110.0, tolerance=1.0)
+    edge = ActionDimension("lift", "joint", "deg", -100.0, 100.0, tolerance=1.0)
+    still = ActionDimension("roll", "joint", "deg", -150.0, 150.0, tolerance=1.0)
+    actions = torch.tensor([[-20.0, 60.0, 5.0], [30.0, 99.0, 5.0]])
+    tokenizer = fitted(actions, joint, edge, still)
+    low, high = tokenizer.limits()
+    assert low.tolist() == pytest.approx([-25.0, 56.1, 4.0])
+    assert high.tolist() == pytest.approx([35.0, 100.0, 6.0])
+    assert (tokenizer.decode(tokenizer.encode(actions[:, None])) - actions[:, None]).abs().max() <= 60 / 64 / 2
+
+
+def test_a_circle_stays_whole_and_what_lies_beyond_the_span_goes_to_its_end():
+    joint = ActionDimension("pan", "joint", "deg", -110.0, 110.0, tolerance=1.0)
+    tokenizer = fitted(torch.tensor([[0.1, -20.0], [0.2, 30.0]]), ANGLE, joint)
+    low, high = tokenizer.limits()
+    assert (low[0], high[0]) == (ANGLE.low, ANGLE.high)
+    assert tokenizer.encode(torch.tensor([[[0.0, 100.0]]]))[0, 1] == 63
+
+
+def test_a_fitted_span_travels_with_the_state_and_without_data_there_is_none():
+    spec = ActionSpec((GRIPPER,), "absolute", 30.0, "file")
+    tokenizer = fitted(torch.tensor([[0.01], [0.02]]), GRIPPER)
+    again = UniformTokenizer(spec, 1, 64, span=tokenizer.config()["span"])
+    again.load_state_dict(tokenizer.state_dict())
+    assert torch.equal(again.edges, tokenizer.edges)
+    with pytest.raises(ValueError, match="no whole chunk"):
+        again.fit(torch.zeros(0, 1, 1))
+    with pytest.raises(ValueError, match="span must be one of"):
+        UniformTokenizer(spec, 1, 64, span="dat")
