@@ -36,14 +36,21 @@ from dist2_robot.seeding import stream_seed
 from dist2_robot.types import Observation
 
 ROOT = Path(__file__).parents[2]
-TRAINED = {"mse": ["policy=regression", "loss=mse"], "l1": ["policy=regression", "loss=l1"], "tokens": []}
+TRAINED = {
+    "mse": ["policy=regression", "loss=mse"],
+    "l1": ["policy=regression", "loss=l1"],
+    "tokens": [],
+    "span": ["tokenizer.span=data"],
+}
 # Title of a panel -> what was trained, how it is decoded.
 PANELS = {
     "MSE regression": ("mse", None),
     "L1 regression": ("l1", None),
     "tokens, argmax": ("tokens", "argmax"),
-    "tokens, local mean (default)": ("tokens", "local_mean"),
+    "tokens, local mean": ("tokens", "local_mean"),
     "tokens, sampled": ("tokens", "sample"),
+    "span=data, local mean": ("span", "local_mean"),
+    "span=data, sampled": ("span", "sample"),
 }
 DEMONSTRATIONS = "demonstrations"
 N_ACTION_STEPS = 4
@@ -147,9 +154,9 @@ def summary(ways: Sequence[Way]) -> dict[str, Any]:
 def draw(ways: dict[str, list[Way]], summaries: dict[str, dict[str, Any]], path: Path) -> None:
     """Draw one panel for each kind of ways, as seen from above."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.2, 6.2), facecolor=SURFACE)
+        figure = Figure(figsize=(11.6, 6.2), facecolor=SURFACE)
         for axes, (title, found) in zip(
-            figure.subplots(2, 3, sharex=True, sharey=True).flat, ways.items(), strict=True
+            figure.subplots(2, 4, sharex=True, sharey=True).flat, ways.items(), strict=True
         ):
             axes.add_patch(Circle((-1000 * POST[1], 1000 * POST[0]), 1000 * POST_RADIUS_M, color=GRID))
             for way in found[:SHOWN]:
