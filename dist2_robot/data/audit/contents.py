@@ -1,0 +1,181 @@
+"""All that a dataset holds, read as far as it can be read. N frames."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.data.audit.finding import Finding
+from dist2_robot.data.folder import DIST2_FILE, DatasetFolder
+from dist2_robot.errors import InputError
+
+INDICES = ("episode_index", "frame_index", "index", "timestamp", "task_index")
+STATS_FILE, TASKS_FILE = "meta/stats.json", "meta/tasks.parquet"
+_NUMBERS = ("float", "int", "uint", "bool")  # how the dtypes of columns begin that are looked at
+_NUMPY_NAMES = {"float": "float32", "double": "float64"}  # of Arrow's types, where they differ
+UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
+
+
+@dataclass
+class Contents:
+    """Attributes:
+    folder: Its metadata.
+    files: Data files that could be read, as paths inside the dataset.
+    columns: Numeric columns of those -> (N,) for indices, else (N, size); only what all files have alike.
+    file_of_row: (N,), place in `files`.
+    episodes: Columns of LeRobot's table of episodes, or None.
+    tasks: Task number -> text, or None.
+    statistics: Of ``meta/stats.json``, or None.
+    findings: What could not be read.
+    """
+
+    folder: DatasetFolder
+    files: list[str]
+    columns: dict[str, np.ndarray]
+    file_of_row: np.ndarray
+    episodes: Mapping[str, Sequence[Any]] | None
+    tasks: Mapping[int, str] | None
+    statistics: Mapping[str, Any] | None
+    findings: list[Finding] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.file_of_row)
+
+    @cached_property
+    def vectors(self) -> list[str]:
+        """Names of the recorded vectors: observations and actions."""
+        return [name for name in self.columns if name not in INDICES]
+
+    @cached_property
+    def spec(self) -> ActionSpec | None:
+        """What the recorder told of actions, if anything."""
+        try:
+            told = self.folder.recording.get("action_spec")
+            return ActionSpec.from_dict(told) if told else None
+        except InputError:
+            return None
+
+    def at(self, row: int) -> dict[str, Any]:
+        """Return file, episode and frame of a row, for a `Finding`."""
+        place: dict[str, Any] = {"file": self.files[self.file_of_row[row]]}
+        for name, entry in (("episode_index", "episode"), ("frame_index", "frame")):
+            if name in self.columns:
+                place[entry] = int(self.columns[name][row])
+        return place
+
+
+def read_contents(folder: DatasetFolder) -> Contents:
+    """Read everything but videos; what cannot be read becomes a finding."""
+    findings: list[Finding] = []
+    files, tables = [], []
+    for path in folder.data_files():
+        name = str(path.relative_to(folder.root))
+        try:
+            tables.append(pq.read_table(path))
+            files.append(name)
+        except UNREADABLE as error:
+            findings.append(Finding("error", "unreadable", f"cannot be read: {_line(error)}", name))
+    columns = {}
+    for name, feature in folder.info["features"].items():
+        if not feature["dtype"].startswith(_NUMBERS):
+            continue
+        found = [_column(table, name, feature, file) for table, file in zip(tables, files, strict=True)]
+        findings += [entry for entry in found if isinstance(entry, Finding)]
+        arrays = [entry for entry in found if isinstance(entry, np.ndarray)]
+        if arrays and len(arrays) == len(found):
+            columns[name] = np.concatenate(arrays)
+    rows = [table.num_rows for table in tables]
+    contents = Contents(folder, files, columns, np.repeat(np.arange(len(files)), rows), None, None, None, findings)
+    contents.episodes = _episodes(folder, findings)
+    contents.tasks = _tasks(folder, findings)
+    contents.statistics = _statistics(folder, findings)
+    if "action_spec" in folder.recording and contents.spec is None:
+        findings.append(Finding("error", "action spec", "the action spec is damaged", str(DIST2_FILE)))
+    return contents
+
+
+def _column(table: pa.Table, name: str, feature: Mapping[str, Any], file: str) -> np.ndarray | Finding:
+    """Return a column as an array, or why it is none."""
+    if name not in table.schema.names:
+        return Finding("error", "columns", f"has no column '{name}', which info.json lists", file)
+    column = table[name].combine_chunks()
+    if column.null_count:
+        row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+        return Finding("error", "columns", f"'{name}' is empty in row {row}", file, count=column.null_count)
+    is_list = pa.types.is_nested(column.type)
+    kind = column.type.value_type if is_list else column.type
+    if _NUMPY_NAMES.get(str(kind), str(kind)) != feature["dtype"]:
+        return Finding("error", "types", f"'{name}' is {kind}, info.json tells {feature['dtype']}", file)
+    size = int(np.prod(feature["shape"]))
+    if not is_list:
+        return _sized(column.to_numpy(zero_copy_only=False), name, size, file)
+    if pa.types.is_nested(kind):
+        return Finding("error", "shapes", f"'{name}' is a table in every frame, info.json tells {size} numbers", file)
+    if not pa.types.is_fixed_size_list(column.type):
+        lengths = column.value_lengths().to_numpy(zero_copy_only=False)
+        if (lengths != size).any():
+            row = int(np.argmax(lengths != size))
+            text = f"'{name}' has {lengths[row]} numbers in row {row}, info.json tells {size}"
+            return Finding("error", "shapes", text, file, count=int((lengths != size).sum()))
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    if len(flat) != size * len(column):
+        text = f"'{name}' has {len(flat) // max(1, len(column))} numbers a frame, info.json tells {size}"
+        return Finding("error", "shapes", text, file)
+    return flat.reshape(len(column), size)
+
+
+def _sized(values: np.ndarray, name: str, size: int, file: str) -> np.ndarray | Finding:
+    if size != 1:
+        return Finding("error", "shapes", f"'{name}' has 1 number a frame, info.json tells {size}", file)
+    return values if name in INDICES else values[:, None]
+
+
+def _episodes(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, Sequence[Any]] | None:
+    paths = sorted((folder.root / "meta/episodes").glob("chunk-*/file-*.parquet"))
+    if not paths:
+        findings.append(Finding("error", "episodes", "there is no table of episodes", "meta/episodes"))
+        return None
+    try:
+        tables = []
+        for path in paths:
+            tables.append(pq.read_table(path).to_pydict())
+        return {name: [x for table in tables for x in table[name]] for name in tables[0]}
+    except UNREADABLE as error:
+        file = str(path.relative_to(folder.root))
+        findings.append(Finding("error", "unreadable", f"cannot be read: {_line(error)}", file))
+        return None
+
+
+def _tasks(folder: DatasetFolder, findings: list[Finding]) -> Mapping[int, str] | None:
+    path = folder.root / TASKS_FILE
+    try:
+        table = pq.read_table(path).to_pydict()
+        texts = table["task"] if "task" in table else table["__index_level_0__"]
+        return dict(zip(table["task_index"], texts, strict=True))
+    except UNREADABLE as error:
+        said = "is missing" if not path.exists() else f"cannot be read: {_line(error)}"
+        findings.append(Finding("error", "tasks", said, TASKS_FILE))
+        return None
+
+
+def _statistics(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, Any] | None:
+    path = folder.root / STATS_FILE
+    try:
+        statistics = json.loads(path.read_text())
+    except FileNotFoundError:
+        findings.append(Finding("error", "statistics", "is missing: LeRobot's policies need it", STATS_FILE))
+        return None
+    except ValueError as error:
+        findings.append(Finding("error", "statistics", f"is not valid JSON ({error})", STATS_FILE))
+        return None
+    return statistics if isinstance(statistics, dict) else None
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
