@@ -73,10 +73,11 @@ def _histograms(audit: Audit, bins: int) -> str | None:
 def _draw(axes: "Axes", dimension: ActionDimension, values: np.ndarray, bins: int) -> None:
     axes.hist(values, bins=BARS, range=(dimension.low, dimension.high), color=SERIES[0], alpha=0.75)
     axes.set_yscale("symlog")
+    axes.yaxis.set_major_formatter(lambda frames, _: f"{frames:g}")
     height = axes.get_ylim()[1]
     edges = np.linspace(dimension.low, dimension.high, bins + 1)
     axes.vlines(edges, -0.12 * min(1.0, height), 0, color=MUTED, linewidth=0.3)
     for limit in (dimension.low, dimension.high):
         axes.axvline(limit, color=INK, linewidth=0.8, linestyle=(0, (3, 2)))
     axes.set_title(dimension.name)
-    axes.set_xlabel(with_unit("", dimension.unit).strip())
+    axes.set_xlabel(with_unit("asked for", dimension.unit))

@@ -154,7 +154,7 @@ def summary(ways: Sequence[Way]) -> dict[str, Any]:
 def draw(ways: dict[str, list[Way]], summaries: dict[str, dict[str, Any]], path: Path) -> None:
     """Draw one panel for each kind of ways, as seen from above."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(11.6, 6.2), facecolor=SURFACE)
+        figure = Figure(figsize=(10.4, 6.6), facecolor=SURFACE)
         for axes, (title, found) in zip(
             figure.subplots(2, 4, sharex=True, sharey=True).flat, ways.items(), strict=True
         ):
@@ -170,7 +170,8 @@ def draw(ways: dict[str, list[Way]], summaries: dict[str, dict[str, Any]], path:
                 0.03, 0.97, text + f"{told['left']} left, {told['right']} right", va="top", transform=axes.transAxes
             )
             axes.set_aspect("equal")
-            axes.set_ylim(125, 330)
+            axes.set_xlim(-90, 90)
+            axes.set_ylim(115, 330)
         figure.supxlabel("to the right of the arm (mm)", fontsize=9, color=MUTED)
         figure.supylabel("ahead of the arm (mm)", fontsize=9, color=MUTED)
         path.parent.mkdir(parents=True, exist_ok=True)
