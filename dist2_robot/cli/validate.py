@@ -7,6 +7,7 @@ from typing import Any
 
 from dist2_robot.cli.app import run_command
 from dist2_robot.data.audit.audit import Audit, audit
+from dist2_robot.data.audit.mend import mend
 from dist2_robot.evaluation.audit_page import write_audit_page
 from dist2_robot.progress import progress_bar
 
@@ -17,6 +18,7 @@ frame; exit code 1 where there is an error.
 
   dist2-validate dataset.root=data/push
   dist2-validate dataset.root=my_teleoperated_data output=validation     # also a page with histograms
+  dist2-validate dataset.root=my_teleoperated_data fix=data/sound        # what is sound of it, as a new dataset
 """
 
 
@@ -32,6 +34,11 @@ def validate(config: dict[str, Any]) -> int:
         (output / "validation.json").write_text(json.dumps(content, indent=1))
         page = write_audit_page(found, output / "validation.html", config["bins"])
         print(f"page: {page}; findings: {output / 'validation.json'}")
+    if config["fix"]:
+        left_out = mend(found, Path(config["fix"]))
+        for number, reasons in left_out.items():
+            print(f"left out episode {number}: {'; '.join(reasons)}")
+        print(f"{found.contents.folder.info['total_episodes'] - len(left_out)} sound episodes: {config['fix']}")
     return 1 if found.of("error") else 0
 
 

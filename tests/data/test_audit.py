@@ -10,6 +10,7 @@ import pytest
 
 from dist2_robot.cli.validate import format_audit, validate
 from dist2_robot.data.audit.audit import audit
+from dist2_robot.data.audit.mend import mend
 from dist2_robot.data.episode import Episode
 from dist2_robot.data.writer import write_dataset
 from dist2_robot.errors import InputError
@@ -269,6 +270,40 @@ def test_several_faults_are_all_found(copy):
     assert {"not finite", "timestamps", "statistics", "episodes"} <= checks
 
 
+def test_what_is_sound_becomes_a_new_dataset(copy, tmp_path, capsys):
+    for name in ("NaN action", "timestamp off", "statistics missing", "episode twice"):
+        BROKEN[name][0](copy)
+    new = tmp_path / "sound"
+    assert validate({"dataset": {"root": str(copy)}, "bins": 16, "fix": str(new), "output": None}) == 1
+    said = capsys.readouterr().out
+    assert "left out episode 3: not finite" in said
+    assert "left out episode 7: duplicates" in said
+    assert f"6 sound episodes: {new}" in said
+    found = audit(new)
+    assert found.of("error") == found.of("warning") == []
+    old, kept = audit(copy).contents, [0, 1, 2, 4, 5, 6]
+    rows = np.isin(old.columns["episode_index"], kept)
+    for name in old.vectors:
+        assert np.array_equal(found.contents.columns[name], old.columns[name][rows])
+    assert found.contents.folder.recording["episode_seeds"] == [100 + number for number in kept]
+    assert found.contents.spec == old.spec
+
+
+def test_pictures_are_mended_too(filmed, tmp_path):
+    root = tmp_path / "filmed"
+    shutil.copytree(filmed, root)
+    number("action", 0, np.nan)(root)
+    assert mend(audit(root), tmp_path / "sound").keys() == {0}
+    assert audit(tmp_path / "sound").of("error") == []
+
+
+def test_what_is_not_about_single_episodes_cannot_be_mended(copy, tmp_path):
+    BROKEN["one vector too short"][0](copy)
+    with pytest.raises(InputError, match="cannot be mended"):
+        mend(audit(copy), tmp_path / "sound")
+    assert not (tmp_path / "sound").exists()
+
+
 def test_what_is_no_dataset_is_refused(tmp_path, copy):
     with pytest.raises(InputError, match="does not exist"):
         audit(tmp_path / "nothing")
@@ -278,7 +313,7 @@ def test_what_is_no_dataset_is_refused(tmp_path, copy):
 
 
 def test_the_command_tells_writes_and_fails(copy, tmp_path, capsys):
-    config = {"dataset": {"root": str(copy)}, "bins": 16, "output": str(tmp_path / "out")}
+    config = {"dataset": {"root": str(copy)}, "bins": 16, "fix": None, "output": str(tmp_path / "out")}
     assert validate(config) == 0
     assert "0 errors, 0 warnings" in capsys.readouterr().out
     BROKEN["NaN action"][0](copy)

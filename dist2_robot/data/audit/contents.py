@@ -61,13 +61,19 @@ class Contents:
         except InputError:
             return None
 
-    def at(self, row: int) -> dict[str, Any]:
-        """Return file, episode and frame of a row, for a `Finding`."""
-        place: dict[str, Any] = {"file": self.files[self.file_of_row[row]]}
-        for name, entry in (("episode_index", "episode"), ("frame_index", "frame")):
-            if name in self.columns:
-                place[entry] = int(self.columns[name][row])
-        return place
+    def places(self, rows: np.ndarray) -> dict[str, Any]:
+        """Return file, episode and frame of the first of the rows of a mask (N,), how many, and which episodes.
+
+        As a `Finding` has them.
+        """
+        first = int(np.argmax(rows))
+        found: dict[str, Any] = {"file": self.files[self.file_of_row[first]], "count": int(rows.sum())}
+        if "frame_index" in self.columns:
+            found["frame"] = int(self.columns["frame_index"][first])
+        if "episode_index" in self.columns:
+            numbers = self.columns["episode_index"]
+            found |= {"episode": int(numbers[first]), "episodes": tuple(np.unique(numbers[rows]).tolist())}
+        return found
 
 
 def read_contents(folder: DatasetFolder) -> Contents:

@@ -19,6 +19,7 @@ class Finding:
         episode: In which episode, if in one.
         frame: At which of its frames, the first if there are several.
         count: At how many places alike.
+        episodes: All episodes that are concerned; empty where it is not about single ones.
     """
 
     severity: Severity
@@ -28,6 +29,7 @@ class Finding:
     episode: int | None = None
     frame: int | None = None
     count: int = 1
+    episodes: tuple[int, ...] = ()
 
     @property
     def place(self) -> str:

@@ -25,7 +25,7 @@ def check_finite(contents: Contents) -> Iterator[Finding]:
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
             text = f"'{name}', {_names(contents, name)[column]}, is {contents.columns[name][row, column]}"
-            yield Finding("error", "not finite", text, **contents.at(row), count=int(wrong.any(axis=1).sum()))
+            yield Finding("error", "not finite", text, **contents.places(wrong.any(axis=1)))
 
 
 def check_constants(contents: Contents) -> Iterator[Finding]:
@@ -33,15 +33,19 @@ def check_constants(contents: Contents) -> Iterator[Finding]:
     for name in contents.vectors:
         values = contents.columns[name].astype(np.float64)
         still = []
-        for column, (title, x) in enumerate(zip(_names(contents, name), values.T, strict=True)):
+        for title, x in zip(_names(contents, name), values.T, strict=True):
             if not len(values) or not np.isfinite(x).all():
                 continue
             if np.ptp(x) == 0:
                 still.append(title)
             elif x.std() < NEAR_CONSTANT * max(1.0, abs(x.mean())):
-                row = int(np.argmax(np.abs(values[:, column] - np.median(x))))
                 text = f"'{name}', {title}, hardly moves: from {x.min():g} to {x.max():g}, spread {x.std():.2g}"
-                yield Finding("warning", "near-constant", text, **contents.at(row))
+                yield Finding(
+                    "warning",
+                    "near-constant",
+                    text,
+                    **contents.places(np.abs(x - np.median(x)) == np.abs(x - np.median(x)).max()),
+                )
         if still:
             yield Finding("note", "constant", f"'{name}': {', '.join(still)} never move", contents.files[0])
 
@@ -57,12 +61,11 @@ def check_limits(contents: Contents) -> Iterator[Finding]:
         if out.any():
             row = int(np.argmax(out))
             text = f"{dimension.name} is {x[row]:g}, its limits are {dimension.low:g} and {dimension.high:g}"
-            yield Finding("error", "limits", text, **contents.at(row), count=int(out.sum()))
+            yield Finding("error", "limits", text, **contents.places(out))
         at_limit = (np.abs(x - dimension.low) < OUT_BY * span) | (np.abs(x - dimension.high) < OUT_BY * span)
         if dimension.kind != "gripper" and len(x) and at_limit.mean() > SATURATED and np.ptp(x) > 0:
-            row = int(np.argmax(at_limit))
             text = f"{dimension.name} is at a limit in {100 * at_limit.mean():.0f} % of all frames"
-            yield Finding("warning", "saturation", text, **contents.at(row), count=int(at_limit.sum()))
+            yield Finding("warning", "saturation", text, **contents.places(at_limit))
 
 
 def check_jumps(contents: Contents) -> Iterator[Finding]:
@@ -79,12 +82,11 @@ def check_jumps(contents: Contents) -> Iterator[Finding]:
             if "gripper" in title or not np.isfinite(values[:, column]).all():
                 continue
             usual, span = np.percentile(step[:, column], 95), np.ptp(values[:, column])
-            far = step[:, column] > max(JUMP * usual, LEAST_JUMP * span)
+            far = np.append(False, step[:, column] > max(JUMP * usual, LEAST_JUMP * span))  # the row that it leads to
             if span and far.any():
-                row = int(np.argmax(far)) + 1
-                jump = step[row - 1, column]
+                jump = step[np.argmax(far) - 1, column]
                 text = f"'{name}', {title}, jumps by {jump:g} within a frame; 95 % move by {usual:.2g} at most"
-                yield Finding("warning", "jumps", text, **contents.at(row), count=int(far.sum()))
+                yield Finding("warning", "jumps", text, **contents.places(far))
 
 
 def check_statistics(contents: Contents) -> Iterator[Finding]:

@@ -31,11 +31,11 @@ def check_order(contents: Contents) -> Iterator[Finding]:
     new = np.append(True, np.diff(episode) != 0)
     wrong = np.where(new, frame != 0, np.append(0, np.diff(frame)) != 1)
     wrong |= np.append(episode[0] != 0, new[1:] & (np.diff(episode) != 1))
-    wrong |= index != np.arange(len(index))
+    wrong |= np.append(index[0] != 0, np.diff(index) != 1)
     if wrong.any():
         row = int(np.argmax(wrong))
         text = f"row with index {index[row]} does not follow the one before: rows are missing or out of order"
-        yield Finding("error", "order", text, **contents.at(row), count=int(wrong.sum()))
+        yield Finding("error", "order", text, **contents.places(wrong))
 
 
 def check_times(contents: Contents) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def check_times(contents: Contents) -> Iterator[Finding]:
     if wrong.any():
         row = int(np.argmax(wrong))
         text = f"timestamp {times[row]:g} s does not fit {rate_hz:g} frames a second"
-        yield Finding("error", "timestamps", text, **contents.at(row), count=int(wrong.sum()))
+        yield Finding("error", "timestamps", text, **contents.places(wrong))
 
 
 def check_episodes(contents: Contents) -> Iterator[Finding]:
@@ -65,7 +65,7 @@ def check_episodes(contents: Contents) -> Iterator[Finding]:
         found = counted.pop(number, 0)
         if found != length:
             text = f"is told to have {length} frames, the data hold {found}: it has no end, or another's rows"
-            yield Finding("error", "episodes", text, EPISODES, episode=number)
+            yield Finding("error", "episodes", text, EPISODES, episode=number, episodes=(number,))
         elif (first, end) != (begins, begins + length):
             text = f"is told to span frames {first} to {end}, it spans {begins} to {begins + length}"
             yield Finding("error", "episodes", text, EPISODES, episode=number)
@@ -85,7 +85,7 @@ def check_tasks(contents: Contents) -> Iterator[Finding]:
     if unknown.any():
         row = int(np.argmax(unknown))
         text = f"task number {numbers[row]} is not in {TASKS_FILE}"
-        yield Finding("error", "tasks", text, **contents.at(row), count=int(unknown.sum()))
+        yield Finding("error", "tasks", text, **contents.places(unknown))
     for number, text in tasks.items():
         if not str(text or "").strip():
             yield Finding("warning", "tasks", f"task {number} has no text", TASKS_FILE)
@@ -103,6 +103,6 @@ def check_duplicates(contents: Contents) -> Iterator[Finding]:
         here = rows == number
         content = b"".join(np.ascontiguousarray(contents.columns[name][here]).tobytes() for name in vectors)
         if content in seen:
-            row = int(np.argmax(here))
-            yield Finding("warning", "duplicates", f"is the same as episode {seen[content]}", **contents.at(row))
+            place = contents.places(here) | {"count": 1}
+            yield Finding("warning", "duplicates", f"is the same as episode {seen[content]}", **place)
         seen.setdefault(content, number)

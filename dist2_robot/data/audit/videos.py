@@ -1,7 +1,10 @@
 """Are the videos there, and can every frame of them be shown?"""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from dist2_robot.data.audit.contents import Contents
 from dist2_robot.data.audit.finding import Finding
@@ -17,7 +20,9 @@ def check_videos(contents: Contents) -> Iterator[Finding]:
         for file, episodes in _episodes_by_file(contents, camera).items():
             path = contents.folder.root / file
             if not path.is_file():
-                yield Finding("error", "videos", f"is missing: it shows {len(episodes)} episodes", file, episodes[0][0])
+                shown = tuple(number for number, _, _ in episodes)
+                text = f"is missing: it shows {len(episodes)} episodes"
+                yield Finding("error", "videos", text, file, episode=shown[0], episodes=shown)
                 continue
             yield from _decode(path, file, episodes, contents.folder.rate_hz, features[camera]["shape"])
 
@@ -46,10 +51,34 @@ def _decode(path: Path, file: str, episodes: Episodes, rate_hz: float, shape: li
         problem = str(error).splitlines()[0]
     wanted = round(max(end for _, _, end in episodes) * rate_hz)
     if problem or frames < wanted:
-        number, start, _ = next((e for e in episodes if e[2] * rate_hz > frames), episodes[-1])
+        lost = [episode for episode in episodes if round(episode[2] * rate_hz) > frames] or episodes[-1:]
+        number, start, _ = lost[0]
         text = f"cannot be decoded beyond frame {frames} of {wanted}{f': {problem}' if problem else ''}"
         at = max(0, frames - round(start * rate_hz))
-        yield Finding("error", "videos", text, file, episode=number, frame=at, count=wanted - frames)
+        yield Finding(
+            "error",
+            "videos",
+            text,
+            file,
+            episode=number,
+            frame=at,
+            count=wanted - frames,
+            episodes=tuple(e[0] for e in lost),
+        )
     elif size != tuple(shape[:2]):
         text = f"is {size} pixels, info.json tells {tuple(shape[:2])}"
         yield Finding("error", "videos", text, file, episode=episodes[0][0])
+
+
+def decode_episode(contents: Contents, camera: str, number: int, length: int) -> np.ndarray:
+    """Return the pictures (length, height, width, 3) of an episode, whose video was found to be sound."""
+    import av
+
+    for file, episodes in _episodes_by_file(contents, camera).items():
+        for episode, start, _ in episodes:
+            if episode == number:
+                first = round(start * contents.folder.rate_hz)
+                with av.open(str(contents.folder.root / file)) as container:
+                    frames = islice(container.decode(video=0), first, first + length)
+                    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+    raise ValueError(f"no video of '{camera}' shows episode {number}")
