@@ -159,7 +159,7 @@ def draw(ways: dict[str, list[Way]], summaries: dict[str, dict[str, Any]], path:
             figure.subplots(2, 4, sharex=True, sharey=True).flat, ways.items(), strict=True
         ):
             axes.add_patch(Circle((-1000 * POST[1], 1000 * POST[0]), 1000 * POST_RADIUS_M, color=GRID))
-            for way in found[:SHOWN]:
+            for way in found[:: max(1, len(found) // SHOWN)]:  # of all training seeds
                 x, y = 1000 * way.places.T
                 axes.plot(-y, x, color=series_color(0 if way.success else 1), linewidth=0.8, alpha=0.6)
             told = summaries[title]

@@ -40,12 +40,9 @@ def check_constants(contents: Contents) -> Iterator[Finding]:
                 still.append(title)
             elif x.std() < NEAR_CONSTANT * max(1.0, abs(x.mean())):
                 text = f"'{name}', {title}, hardly moves: from {x.min():g} to {x.max():g}, spread {x.std():.2g}"
-                yield Finding(
-                    "warning",
-                    "near-constant",
-                    text,
-                    **contents.places(np.abs(x - np.median(x)) == np.abs(x - np.median(x)).max()),
-                )
+                away = np.abs(x - np.median(x))
+                farthest = np.asarray(away == away.max())
+                yield Finding("warning", "near-constant", text, **contents.places(farthest))
         if still:
             yield Finding("note", "constant", f"'{name}': {', '.join(still)} never move", contents.files[0])
 

@@ -1,6 +1,7 @@
 """Do rows, episodes, times and tasks fit together?"""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -103,6 +104,6 @@ def check_duplicates(contents: Contents) -> Iterator[Finding]:
         here = rows == number
         content = b"".join(np.ascontiguousarray(contents.columns[name][here]).tobytes() for name in vectors)
         if content in seen:
-            place = contents.places(here) | {"count": 1}
+            place: dict[str, Any] = contents.places(here) | {"count": 1}
             yield Finding("warning", "duplicates", f"is the same as episode {seen[content]}", **place)
         seen.setdefault(content, number)
