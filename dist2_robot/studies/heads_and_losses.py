@@ -21,6 +21,7 @@ LOSSES = (
 REGRESSION_LOSSES = ("l1", "mse")
 DECODINGS = ("argmax", "mean", "median", "local_mean", "min_risk")
 BASELINES = (
+    Method("mixture", "dist2_energy"),  # the default
     *(Method("free", "cross_entropy"), Method("mixture", "cross_entropy"), Method("free", "dist2_paper")),
     *(Method("free", "label_smoothing"), Method(REGRESSION, "l1"), Method(REGRESSION, "mse")),
 )

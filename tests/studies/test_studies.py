@@ -13,7 +13,7 @@ from tests.studies.synthetic_rows import rows_by_task
 
 KNOWN = {
     "head": ["free", "mixture"],
-    "loss": ["cross_entropy", "dist2", "dist2_paper", "emd", "l1", "label_smoothing", "mse"],
+    "loss": ["cross_entropy", "dist2", "dist2_energy", "dist2_paper", "emd", "l1", "label_smoothing", "mse"],
     "policy": ["regression", "token"],
     "env": ["metaworld", "point_around"],
 }

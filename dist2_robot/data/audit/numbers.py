@@ -25,7 +25,7 @@ def check_finite(contents: Contents) -> Iterator[Finding]:
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
             text = f"'{name}', {_names(contents, name)[column]}, is {contents.columns[name][row, column]}"
-            yield Finding("error", "not finite", text, **contents.places(wrong.any(axis=1)))
+            yield Finding("error", "not finite", text, **contents.places(np.asarray(wrong.any(axis=1))))
 
 
 def check_constants(contents: Contents) -> Iterator[Finding]:
@@ -41,8 +41,7 @@ def check_constants(contents: Contents) -> Iterator[Finding]:
             elif x.std() < NEAR_CONSTANT * max(1.0, abs(x.mean())):
                 text = f"'{name}', {title}, hardly moves: from {x.min():g} to {x.max():g}, spread {x.std():.2g}"
                 away = np.abs(x - np.median(x))
-                farthest = np.asarray(away == away.max())
-                yield Finding("warning", "near-constant", text, **contents.places(farthest))
+                yield Finding("warning", "near-constant", text, **contents.places(np.equal(away, away.max())))
         if still:
             yield Finding("note", "constant", f"'{name}': {', '.join(still)} never move", contents.files[0])
 
