@@ -34,6 +34,7 @@ COMMANDS = {
     "study": [],
     "tokenizer": ["dataset.root=data"],
     "sweep": ["runs=[a]", "over=n_action_steps"],
+    "validate": ["dataset.root=data"],
 }
 KIND_OF = {"residual_vq": "codes", "fsq": "codes", "fast": "symbols"}  # all others make numbers
 PARTS = {"dist2_energy": ["dist2", "energy"], "dist2_paper": ["dist2"]}  # what a loss config is made of

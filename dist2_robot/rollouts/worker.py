@@ -84,7 +84,8 @@ def serve(connection: Connection, spec: EnvironmentSpec, render: bool) -> None:
                 if reports[-1].is_over or time.monotonic() > told_at + SIGN_OF_LIFE_S:
                     connection.send(reports)
                     reports, told_at = [], time.monotonic()
-            connection.send(reports)
+            if reports:
+                connection.send(reports)
     except (EOFError, OSError):
         pass  # the parent is gone, or wants us gone
 
