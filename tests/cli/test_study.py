@@ -95,7 +95,7 @@ def test_a_study_from_demonstrations_to_tables(command, tmp_path):
     outcome = command("dist2-study", *TINY, *TINY_PAIRS)
     assert outcome.code == 0, outcome.out + outcome.err
     results = read_results(tmp_path / "study")
-    assert [(stage["jobs"], stage["done"]) for stage in results.stages] == [(3, 3), (12, 12)]
+    assert [(stage["jobs"], stage["done"]) for stage in results.stages] == [(3, 3), (14, 14)]
     screened = {(row["head"], row["loss"], row["decoding"]) for row in results.rows if row["stage"] == "screen"}
     assert screened == {
         *[("free", "cross_entropy", decoding) for decoding in ("argmax", "mean", "sample")],
@@ -105,11 +105,11 @@ def test_a_study_from_demonstrations_to_tables(command, tmp_path):
     folder = tmp_path / "study/screen/point_around/free-cross_entropy-seed1"
     assert not (folder / "checkpoints").exists()
     assert json.loads((folder / "argmax/results.json").read_text())["decoding"] == "argmax"
-    assert "final: 12 of 12 jobs" in (tmp_path / "study/table.txt").read_text()
+    assert "final: 14 of 14 jobs" in (tmp_path / "study/table.txt").read_text()
 
     before = (tmp_path / "study/results.json").read_bytes()
     again = command("dist2-study", *TINY, *TINY_PAIRS)
-    assert "12 done before, 0 to do" in again.out + again.err
+    assert "14 done before, 0 to do" in again.out + again.err
     (tmp_path / "study/table.txt").unlink()
     assert command("dist2-study", *TINY, *TINY_PAIRS, "report_only=true").code == 0
     assert (tmp_path / "study/table.txt").exists()
