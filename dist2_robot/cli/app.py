@@ -1,6 +1,6 @@
 """Turns a function of a config into a command with a readable --help, one-line errors and exit codes.
 
-Exit codes: 0 done, 1 failed or found problems, 2 wrong input, 130 interrupted.
+Exit codes: 0 done, 1 failed or found problems, 2 wrong input, 130 interrupted, 143 told to stop and saved.
 """
 
 import logging

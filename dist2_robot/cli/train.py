@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from dist2_robot.tracking.wandb import WandbTracker
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.examples import distribution_examples
 from dist2_robot.training.state import STATE_FILE
+from dist2_robot.training.stop import EXIT_CODE, TrainingStoppedError, on_sigterm
 from dist2_robot.training.trainer import Trainer, TrainingFailedError
 from dist2_robot.training.validation import validate
 
@@ -46,12 +47,12 @@ Train a policy over action tokens from recorded demonstrations.
   dist2-train env=none dataset.root=my_teleoperated_data trainer.steps=5000
   dist2-train dataset.root=data/push loss=cross_entropy head=free output=runs/one_hot
 
-Killed? The same command with resume=true goes on where the last checkpoint was, to the bit.
+Killed? The same command with resume=true goes on where the last checkpoint was, to the bit. SIGTERM saves one first.
 """
 KEPT_CHECKPOINTS = 2
 
 
-def train(config: dict[str, Any]) -> int:
+def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False) -> int:
     """Data, environment, policy, loss, trainer, run."""
     output, device = Path(config["output"]), choose_device(config["device"])
     trainer_config = TrainerConfig(**config["trainer"])
@@ -83,6 +84,7 @@ def train(config: dict[str, Any]) -> int:
         validate=(lambda p: validate(p, loss, data.held_out, device).record(p)) if len(data.held_out) else None,
         evaluate=success_check,
         save=save,
+        is_stopped=is_stopped,
     )
     if resumed:
         trainer.restore(*resumed)
@@ -94,6 +96,9 @@ def train(config: dict[str, Any]) -> int:
     except TrainingFailedError as error:
         print(f"dist2-train: {error}", file=sys.stderr)
         return 1
+    except TrainingStoppedError as error:
+        print(f"dist2-train: {error}", file=sys.stderr)
+        return EXIT_CODE
     finally:
         tracker.close()
     _write_summary(output, data, loss, device, time.monotonic() - clock)
@@ -218,8 +223,13 @@ def _headline(data: TrainingData, policy: Policy, environment: EnvironmentSpec |
     )
 
 
+def _train_until_told(config: dict[str, Any]) -> int:
+    with on_sigterm() as is_stopped:
+        return train(config, is_stopped)
+
+
 def main() -> None:
-    run_command("dist2-train", "train", ABOUT, train)
+    run_command("dist2-train", "train", ABOUT, _train_until_told)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.ema import WeightAverage
 from dist2_robot.training.schedule import learning_rate
 from dist2_robot.training.state import restore_training_state, training_state
+from dist2_robot.training.stop import TrainingStoppedError
 from dist2_robot.types import Batch
 
 # Takes the policy with averaged weights, returns the content of a record.
@@ -41,6 +42,7 @@ class Trainer:
         validate: Called with the averaged policy every ``validate_every`` steps and at the end; None for never.
         evaluate: Called with the averaged policy every ``evaluate_every`` steps; None for never.
         save: Called every ``save_every`` steps and at the end.
+        is_stopped: Asked after every step; once it says yes, the training is saved and ends.
     """
 
     def __init__(
@@ -53,8 +55,9 @@ class Trainer:
         validate: Check | None,
         evaluate: Check | None,
         save: Save,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.policy, self.loss, self.config = policy, loss, config
+        self.policy, self.loss, self.config, self.is_stopped = policy, loss, config, is_stopped
         self.tracker, self.validate, self.evaluate, self.save = tracker, validate, evaluate, save
         self.device = next(policy.parameters()).device
         self.average = WeightAverage(policy, config.ema_decay)
@@ -72,7 +75,12 @@ class Trainer:
         self.step = step
 
     def run(self, batches: Iterator[Batch]) -> None:
-        """Train until the last step. `batches` must start with the one of the present step."""
+        """Train until the last step. `batches` must start with the one of the present step.
+
+        Raises:
+            TrainingFailedError: The loss stayed non-finite.
+            TrainingStoppedError: It was asked to stop; a checkpoint of the present step was saved.
+        """
         config = self.config
         self.policy.train()
         progress = progress_bar(total=config.steps, initial=self.step, desc="train", unit="step", smoothing=0.05)
@@ -95,6 +103,10 @@ class Trainer:
                     self._check_and_save()
                 except ValueError as error:  # finite weights, yet so large that what they give is not
                     raise TrainingFailedError(f"step {self.step}: {error}: {_LOWER_THE_RATE}") from error
+                if self.is_stopped() and self.step < config.steps:
+                    if not (self._skipped_in_a_row or _is_due(self.step, config.save_every)):
+                        self._save()
+                    raise TrainingStoppedError(f"stopped at step {self.step}; go on with resume=true")
 
     def train_step(self, batch: Batch) -> dict[str, Tensor | float]:
         """Take one step of the optimiser and count it; skip it where loss or gradient are not finite."""
@@ -134,9 +146,12 @@ class Trainer:
         if self.evaluate and _is_due(self.step, config.evaluate_every):
             self._log("success", self._with_average(self.evaluate))
         if last or _is_due(self.step, config.save_every):
-            state = training_state(self.policy, self.optimizer, self.average)
-            state["trainer.skipped"] = torch.tensor(self.skipped)
-            self.save(self.average.state(self.policy), state, self.step)
+            self._save()
+
+    def _save(self) -> None:
+        state = training_state(self.policy, self.optimizer, self.average)
+        state["trainer.skipped"] = torch.tensor(self.skipped)
+        self.save(self.average.state(self.policy), state, self.step)
 
     @torch.no_grad()
     def _with_average(self, check: Check) -> Mapping[str, Any]:

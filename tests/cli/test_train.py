@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from dist2_robot.checkpoints.golden import check_golden
 from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy
+from dist2_robot.training.stop import EXIT_CODE
 from tests.cli.small import SMALL
 from tests.data.recordings import JOINTS, TASK, write_reach
 
@@ -89,10 +90,16 @@ def test_the_seed_decides_the_weights(command, reach, tmp_path):
     assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
 
 
-@pytest.mark.fault("R4")
-def test_killed_and_resumed_is_as_if_nothing_had_happened(command, reach, tmp_path):
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.fault("R4")),
+        pytest.param(signal.SIGTERM, EXIT_CODE, marks=pytest.mark.fault("R6")),
+    ],
+)
+def test_stopped_and_resumed_is_as_if_nothing_had_happened(command, reach, tmp_path, how, code):
     arguments = [f"dataset.root={reach}", *SMALL, *LONG]
-    run = tmp_path / "killed"
+    run = tmp_path / "stopped"
     process = subprocess.Popen(
         [SCRIPTS / "dist2-train", *arguments, f"output={run}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -104,8 +111,9 @@ def test_killed_and_resumed_is_as_if_nothing_had_happened(command, reach, tmp_pa
             time.sleep(0.005)
         time.sleep(0.05)  # some steps, and records of them, past the checkpoint
     finally:
-        process.kill()
-    assert process.wait() == -signal.SIGKILL
+        process.send_signal(how)
+        process.wait()
+    assert process.returncode == code
     stopped_at = load_policy(run)[1].step
     assert 0 < stopped_at < 400
 
