@@ -24,11 +24,12 @@ Check = Callable[[Policy], Mapping[str, Any]]
 Save = Callable[[dict[str, Tensor], dict[str, Tensor], int], None]
 
 MAX_SKIPPED_STEPS = 20  # with a loss or gradient that is not finite, in a row
+_NO_MEMORY = ("out of memory", "can't allocate memory")  # what torch says on a GPU, and on a CPU
 _LOWER_THE_RATE = "lower trainer.learning_rate; the last checkpoint is intact"
 
 
 class TrainingFailedError(Exception):
-    """Training cannot go on: the loss stayed non-finite."""
+    """Training cannot go on: the loss stayed non-finite, or memory is out."""
 
 
 class Trainer:
@@ -78,7 +79,7 @@ class Trainer:
         """Train until the last step. `batches` must start with the one of the present step.
 
         Raises:
-            TrainingFailedError: The loss stayed non-finite.
+            TrainingFailedError: The loss stayed non-finite, or memory is out.
             TrainingStoppedError: It was asked to stop; a checkpoint of the present step was saved.
         """
         config = self.config
@@ -87,8 +88,7 @@ class Trainer:
         clock, clock_step = time.monotonic(), self.step
         with progress:
             while self.step < config.steps:
-                batch = next(batches).to(self.device)
-                parts = self.train_step(batch)
+                batch, parts = self._next_step(batches)
                 progress.update()
                 if self.step % config.log_every == 0 or self.step == config.steps:
                     now = time.monotonic()
@@ -107,6 +107,19 @@ class Trainer:
                     if not (self._skipped_in_a_row or _is_due(self.step, config.save_every)):
                         self._save()
                     raise TrainingStoppedError(f"stopped at step {self.step}; go on with resume=true")
+
+    def _next_step(self, batches: Iterator[Batch]) -> tuple[Batch, dict[str, Tensor | float]]:
+        """Take a step with the next batch. Raises TrainingFailedError where memory is out."""
+        try:
+            batch = next(batches).to(self.device)
+            return batch, self.train_step(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not (isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)):
+                raise
+            raise TrainingFailedError(
+                f"step {self.step + 1}: out of memory: lower trainer.batch_size or policy.width; the last checkpoint "
+                "is intact"
+            ) from error
 
     def train_step(self, batch: Batch) -> dict[str, Tensor | float]:
         """Take one step of the optimiser and count it; skip it where loss or gradient are not finite."""

@@ -215,6 +215,7 @@ def test_a_clean_dataset_gives_no_warning(reach, teleoperated):
         assert found.of("error") == found.of("warning") == []
 
 
+@pytest.mark.fault("R9")
 @pytest.mark.parametrize("name", BROKEN)
 def test_it_is_found_where_it_is(copy, name):
     change, check, severity, file, episode, frame = BROKEN[name]

@@ -224,3 +224,40 @@ def test_everything_happens_when_it_is_due(stream):
 def test_settings_that_make_no_sense_are_refused_by_name(entry, value, says):
     with pytest.raises(InputError, match=says.replace(".", r"\.")):
         TrainerConfig(**SETTINGS | {entry: value})
+
+
+class HungryLoss(torch.nn.Module):
+    """Fails as an allocator does, from the call after `good` ones on."""
+
+    def __init__(self, policy, good, error):
+        super().__init__()
+        self.loss, self.left, self.error = build_loss(policy.tokenizer, {"name": "cross_entropy"}), good, error
+
+    def forward(self, *arguments, **keywords):
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        return self.loss(*arguments, **keywords)
+
+
+@pytest.mark.fault("R8")
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_ends_the_training_and_keeps_the_last_checkpoint(stream, error):
+    policy = tiny_policy()
+    trainer = make(policy, HungryLoss(policy, 4, error), save_every=3)
+    with pytest.raises(TrainingFailedError, match=r"step 5: out of memory: lower trainer.batch_size"):
+        trainer.run(stream.from_step(0))
+    assert [step for _, _, step in trainer.save] == [3]
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(stream):
+    policy = tiny_policy()
+    with pytest.raises(RuntimeError, match="a bug"):
+        make(policy, HungryLoss(policy, 0, RuntimeError("a bug"))).run(stream.from_step(0))
