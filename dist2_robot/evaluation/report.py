@@ -59,10 +59,10 @@ def write_report(runs: Sequence[RunFiles], path: Path) -> Path:
 def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
     """Everything that the template shows."""
     evaluated = [run for run in runs if run.results]
-    methods = _methods(evaluated)
+    methods, names = _methods(evaluated), list(dict.fromkeys(run.name for run in runs))
     runs, evaluated = _with_different_names(runs), _with_different_names(evaluated)
     return {
-        "title": " · ".join(run.name for run in runs[:3]) + (" · …" if len(runs) > 3 else ""),
+        "title": " · ".join(names[:3]) + (" · …" if len(names) > 3 else ""),
         "subjects": list(dict.fromkeys(filter(None, (run.subject for run in runs)))),
         "n_series": len(SERIES),
         "methods": methods,
