@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import matplotlib as mpl
 import numpy as np
 import torch
@@ -56,8 +55,8 @@ DEMONSTRATIONS = "demonstrations"
 N_ACTION_STEPS = 4
 SHOWN = 40  # ways in a panel
 
-# Is asked at the start and after every action; None: no more actions.
-Choose = Callable[[gym.Env, Any], np.ndarray | None]
+# Takes the environment and what is seen, and returns the next action.
+Choose = Callable[[Any, Any], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Way:
         return None if len(past) == 0 else "left" if past[0, 1] > POST[1] else "right"
 
 
-def follow(env: gym.Env, seed: int, choose: Choose) -> Way:
+def follow(env: Any, seed: int, choose: Choose) -> Way:
     """Run an episode and return its way, up to the first success."""
     observation, _ = env.reset(seed=seed)
     places, is_over, is_success = [env.unwrapped.fingers], False, False
@@ -89,7 +88,7 @@ def in_chunks(policy: Policy) -> Choose:
     """Return what executes some actions of a chunk before it asks for the next."""
     waiting: list[np.ndarray] = []
 
-    def choose(_: gym.Env, observation: Any) -> np.ndarray:
+    def choose(_: Any, observation: Any) -> np.ndarray:
         if not waiting:
             features = {name: torch.as_tensor(x)[None] for name, x in to_features(observation).items()}
             waiting.extend(policy.act(Observation(features)).actions[0, :N_ACTION_STEPS].numpy())
@@ -124,7 +123,7 @@ def train(arguments: argparse.Namespace) -> dict[str, list[Path]]:
     return runs
 
 
-def ways_of(runs: Sequence[Path], decoding: str | None, env: gym.Env, episodes: int, progress: tqdm) -> list[Way]:
+def ways_of(runs: Sequence[Path], decoding: str | None, env: Any, episodes: int, progress: tqdm) -> list[Way]:
     """Follow the policy of every run from the same initial states."""
     ways = []
     for run in runs:
@@ -209,6 +208,7 @@ def main() -> None:
         print(f"{title:<30} {rate:<28} {told['left']} left, {told['right']} right")
     facts = {name: value for name, value in vars(arguments).items() if name not in ("runs", "output")}
     name = f"reach_around_{arguments.control}"
+    (arguments.output / "results").mkdir(parents=True, exist_ok=True)
     (arguments.output / "results" / f"{name}.json").write_text(
         json.dumps({**facts, "ways": summaries}, indent=1) + "\n"
     )
