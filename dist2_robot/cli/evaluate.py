@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -61,18 +62,11 @@ def evaluate_policy(
         until: Stop, after a whole batch, once the 95 % interval of the success rate reaches no farther than this to
             either side on average; None to run all episodes. Intervals of runs stopped so are slightly too narrow.
     """
-    if episodes < 1:
-        raise InputError(f"episodes must be at least 1, got {episodes}")
-    if not 1 <= n_action_steps <= policy.horizon:
-        raise InputError(f"n_action_steps must lie in 1..{policy.horizon} (the chunk length), got {n_action_steps}")
+    _check(policy, episodes, n_action_steps)
     clock = time.monotonic()
     moments: dict[int, list[Moment]] = {}
     workers, batch_size = (os.cpu_count() or 1) if workers is None else workers, min(batch_size, episodes)
-    # What decoding=sample draws depends on the seed, and a training that is being checked draws on undisturbed.
-    device = next(policy.parameters()).device
-    drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    with at_work(crew, environment, min(workers, batch_size), bool(film)) as hired, drawing:
-        torch.manual_seed(stream_seed(seed, "evaluate"))
+    with at_work(crew, environment, min(workers, batch_size), bool(film)) as hired, _draws_of(policy, seed):
         run = partial(
             run_episodes,
             _on_arrays(policy),
@@ -101,6 +95,22 @@ def evaluate_policy(
         "wall_time_s": wall_time_s,
         "steps_per_s": sum(result.steps for result in results) / wall_time_s,
     }
+
+
+@contextmanager
+def _draws_of(policy: Policy, seed: int) -> Iterator[None]:
+    """Let what decoding=sample draws depend on the seed; a training that is being checked draws on undisturbed."""
+    device = next(policy.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(stream_seed(seed, "evaluate"))
+        yield
+
+
+def _check(policy: Policy, episodes: int, n_action_steps: int) -> None:
+    if episodes < 1:
+        raise InputError(f"episodes must be at least 1, got {episodes}")
+    if not 1 <= n_action_steps <= policy.horizon:
+        raise InputError(f"n_action_steps must lie in 1..{policy.horizon} (the chunk length), got {n_action_steps}")
 
 
 def _on_arrays(policy: Policy) -> Act:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from dist2_robot.actions.spec import ActionSpec
-from dist2_robot.actions.used_range import used_range
 from dist2_robot.tokenizers.binned import BinnedTokenizer
 
 Span = Literal["limits", "data"]
+MARGIN = 0.1  # of the used part, on either side of it, and a tolerance at least
 
 
 class UniformTokenizer(BinnedTokenizer):
@@ -35,7 +35,14 @@ class UniformTokenizer(BinnedTokenizer):
         """Take the range of chunks (N, T, A), column by column, for ``span="data"``."""
         if self.span == "limits":
             return
-        low, high = used_range(self.spec, actions)
+        if not len(actions):
+            raise ValueError("there is no whole chunk to take the range of")
+        columns = self.in_limits(actions.flatten(0, -2))
+        least, most = columns.amin(dim=0), columns.amax(dim=0)
+        tolerances = torch.tensor([d.tolerance for d in self.spec.dimensions], dtype=torch.float64, device=least.device)
+        margin = torch.maximum(MARGIN * (most - least), tolerances)
+        low = torch.where(self._wraps, self._low, torch.maximum(least - margin, self._low))
+        high = torch.where(self._wraps, self._high, torch.minimum(most + margin, self._high))
         self.set_edges(_equal_edges(low, high, self.vocab_size))
 
     def config(self) -> dict[str, Any]:

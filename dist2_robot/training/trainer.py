@@ -80,7 +80,8 @@ class Trainer:
 
         Raises:
             TrainingFailedError: The loss stayed non-finite, or memory is out.
-            TrainingStoppedError: It was asked to stop; a checkpoint of the present step was saved.
+            TrainingStoppedError: It was asked to stop; a checkpoint of the present step was saved, unless the loss was
+                not finite there.
         """
         config = self.config
         self.policy.train()
