@@ -8,7 +8,7 @@ from typing import Any
 
 from dist2_robot.errors import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 
 
@@ -18,24 +18,24 @@ class Manifest:
     policy: Names and arguments for the registry.
     action_spec: What an action is.
     observation_names: Feature name -> names of its numbers, in order.
-    environment: ``{"id", "kwargs"}`` of the simulation it was trained for, or None.
-    task: In words, or None.
+    environments: ``{"id", "kwargs"}`` of the simulations it was trained for, if any.
+    tasks: What was done in its data, in words.
     dataset: Where it learned from: folder or hub id, fingerprint, numbers of episodes and frames.
     step: Training steps behind the weights.
     provenance: Versions of packages and source.
-    golden: A few ``{"observation": {feature: numbers}, "tokens": numbers}``: what the policy must say again.
+    golden_tasks: The tasks of the observations in its golden file; empty where none were told.
     files: File name -> sha256.
     """
 
     policy: Mapping[str, Any]
     action_spec: Mapping[str, Any]
     observation_names: Mapping[str, list[str]]
-    environment: Mapping[str, Any] | None
-    task: str | None
+    environments: list[Mapping[str, Any]]
+    tasks: list[str]
     dataset: Mapping[str, Any]
     step: int
     provenance: Mapping[str, Any]
-    golden: list[dict[str, Any]]
+    golden_tasks: list[str]
     files: Mapping[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
@@ -56,7 +56,9 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"'{path}' is not valid JSON ({error}): the checkpoint is damaged, use another") from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
-        raise InputError(f"'{path}' has format version {version}, this program reads {FORMAT_VERSION}: upgrade it")
+        raise InputError(
+            f"'{path}' has format version {version}, this program reads {FORMAT_VERSION}: use the one that wrote it"
+        )
     expected = {f.name for f in fields(Manifest)}
     if set(content) != expected:
         odd = sorted(set(content) ^ expected)

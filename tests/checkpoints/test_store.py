@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dist2_robot.checkpoints import store
-from dist2_robot.checkpoints.golden import check_golden, golden_pairs
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden, golden_tensors
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, read_tensors, save_checkpoint
@@ -33,19 +33,20 @@ def manifest_of(policy, step):
         policy=policy.config(),
         action_spec=SPEC.to_dict(),
         observation_names=NAMES,
-        environment=None,
-        task=None,
+        environments=[],
+        tasks=[],
         dataset={"root": "somewhere"},
         step=step,
         provenance=provenance(),
-        golden=golden_pairs(policy, observation()),
+        golden_tasks=[],
     )
 
 
 def save(run, step, seed=0):
     policy = tiny_policy(seed).eval()
     folder = run / "checkpoints" / f"step_{step:07d}"
-    save_checkpoint(folder, manifest_of(policy, step), policy.state_dict(), EXTRA)
+    golden = {GOLDEN_FILE: golden_tensors(policy, observation())}
+    save_checkpoint(folder, manifest_of(policy, step), policy.state_dict(), EXTRA | golden)
     return folder
 
 
@@ -75,10 +76,10 @@ def test_what_was_saved_is_loaded_to_the_bit(folder):
 
 def test_the_golden_pairs_are_given_again(folder):
     policy, manifest = load_policy(folder)
-    assert check_golden(policy, manifest.golden) == 0
+    assert check_golden(policy, read_tensors(folder, manifest, GOLDEN_FILE), []) == 0
     with torch.no_grad():
         policy.head.linear.weight.add_(torch.randn(policy.head.linear.weight.shape))
-    assert check_golden(policy, manifest.golden) > 0
+    assert check_golden(policy, read_tensors(folder, manifest, GOLDEN_FILE), []) > 0
 
 
 def test_a_run_folder_means_its_best_else_its_last_checkpoint(tmp_path):
@@ -107,10 +108,10 @@ def dies_at(monkeypatch, target, name, call):
 
 
 WRITE_POINTS = [
-    *[(store, "save_file", call) for call in (0, 1)],
-    *[(store, "_sha256", call) for call in (0, 1)],
+    *[(store, "save_file", call) for call in (0, 1, 2)],
+    *[(store, "_sha256", call) for call in (0, 1, 2)],
     (Manifest, "to_json", 0),
-    *[(store, "_sync", call) for call in range(5)],  # three files, their folder, and after all the folder above
+    *[(store, "_sync", call) for call in range(6)],  # four files, their folder, and after all the folder above
     (store.Path, "mkdir", 1),
     (store.Path, "write_text", 0),
     (store.Path, "replace", 0),
@@ -126,7 +127,7 @@ def test_killed_at_any_write_the_previous_checkpoint_loads(tmp_path, monkeypatch
         with pytest.raises(Killed):
             save(tmp_path, 2, seed=2)
     policy, manifest = load_policy(tmp_path)
-    is_in_place = (target, name, call) == (store, "_sync", 4)
+    is_in_place = (target, name, call) == (store, "_sync", 5)
     assert manifest.step == (2 if is_in_place else 1)
     assert torch.equal(policy.trunk.queries, tiny_policy(manifest.step).trunk.queries)
     save(tmp_path, 2, seed=2)  # the leftovers are no hindrance
@@ -208,10 +209,10 @@ def change_manifest(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"format_version": 2}, "format version 2, this program reads 1"),
+        ({"format_version": 1}, "format version 1, this program reads 2"),
         ({"format_version": "gone"}, "format version None"),
         ({"surprise": 1}, "['surprise']"),
-        ({"golden": "gone"}, "['golden']"),
+        ({"golden_tasks": "gone"}, "['golden_tasks']"),
     ],
 )
 def test_a_manifest_of_another_format_is_refused(folder, changes, says):
@@ -240,8 +241,9 @@ def test_a_manifest_of_another_format_is_refused(folder, changes, says):
         ({"width": "wide"}, "head 'free'"),
         ({"attention_heads": 3}, "attention heads"),
         ({"depth": None}, "policy"),
-        ({"observation_sizes": {}}, "feature"),
-        ({"observation_sizes": [3]}, "policy"),
+        ({"observation": {"numbers": {}}}, "feature"),
+        ({"observation": [3]}, "policy"),
+        ({"observation": {"numbers": {"x": "many"}}}, "policy"),
     ],
 )
 def test_a_manifest_names_what_is_in_the_registry_and_nothing_else(folder, changes, says):
