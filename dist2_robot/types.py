@@ -96,6 +96,19 @@ class Batch:
         """Return the same batch on another device."""
         return Batch(self.observation.to(device), self.actions.to(device), self.is_padding.to(device))
 
+    def split(self, parts: int) -> "list[Batch]":
+        """Return the batch in so many parts of consecutive rows, as equal as can be; fewer where it has fewer rows."""
+        if parts == 1:
+            return [self]
+        rows = torch.arange(len(self.actions)).tensor_split(min(parts, len(self.actions)))
+        return [self._rows(int(some[0]), int(some[-1]) + 1) for some in rows]
+
+    def _rows(self, start: int, end: int) -> "Batch":
+        tasks = self.observation.tasks
+        seen = {name: x[start:end] for name, x in self.observation.features.items()}
+        observation = Observation(seen, None if tasks is None else tasks[start:end])
+        return Batch(observation, self.actions[start:end], self.is_padding[start:end])
+
 
 @dataclass(frozen=True)
 class ActionChunk:

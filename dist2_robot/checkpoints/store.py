@@ -19,6 +19,7 @@ from dist2_robot.errors import InputError
 from dist2_robot.policies.policy import Policy
 
 MODEL_FILE = "model.safetensors"
+BEST = "best"  # among the checkpoints of a run, the one of most success
 
 
 def save_checkpoint(
@@ -97,7 +98,7 @@ def find_checkpoint(path: Path) -> Path:
         return path
     if not path.exists():
         raise InputError(f"checkpoint folder '{path}' does not exist: train one with dist2-train, or mend checkpoint=")
-    best = path / "checkpoints" / "best"
+    best = path / "checkpoints" / BEST
     if (best / MANIFEST_FILE).exists():
         return best
     numbered = numbered_checkpoints(path)

@@ -79,6 +79,7 @@ def collect(config: dict[str, Any]) -> int:
                 "seed": config["seed"],
                 "noise": config["noise"],
             },
+            video=config["video"],
         )
     print(f"{config['episodes']} episodes of {tried} tried, {frames} frames: {root}")
     return 0

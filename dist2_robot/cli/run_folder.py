@@ -29,18 +29,22 @@ def prepare(output: Path, config: Mapping[str, Any], *, resume: bool, overwrite:
         except ValueError as error:
             raise InputError(f"'{config_file}' is not valid JSON ({error}): start anew with overwrite=true") from error
         _check_same(old, config, output)
-        checkpoints = numbered_checkpoints(output)
-        return checkpoints[-1] if checkpoints else None
+        return last_checkpoint(output)
     if config_file.exists():
         if not overwrite:
             raise InputError(f"'{output}' holds a run: pass resume=true to go on, overwrite=true, or another output=")
-        for name in ("checkpoints", "eval"):
+        for name in ("checkpoints", "checks", "eval"):
             shutil.rmtree(output / name, ignore_errors=True)
         for name in ("metrics.jsonl", "summary.json", "examples.json"):
             (output / name).unlink(missing_ok=True)
     output.mkdir(parents=True, exist_ok=True)
     config_file.write_text(json.dumps(config, indent=1))
     return None
+
+
+def last_checkpoint(output: Path) -> Path | None:
+    """Return the checkpoint of a run to go on from, if there is one."""
+    return next(reversed(numbered_checkpoints(output)), None)
 
 
 def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], output: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from dist2_robot.checkpoints.compatibility import check_compatible
@@ -23,11 +24,11 @@ from dist2_robot.cli.app import run_command
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
-from dist2_robot.cli.evaluate import evaluate_policy
-from dist2_robot.cli.run_folder import prepare
+from dist2_robot.cli.run_folder import last_checkpoint, prepare
+from dist2_robot.cli.success_checks import SuccessChecks
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
-from dist2_robot.evaluation.summary import summarise
+from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.environment import EnvironmentSpec
@@ -35,8 +36,10 @@ from dist2_robot.seeding import stream_seed
 from dist2_robot.tracking.jsonl import JsonlTracker
 from dist2_robot.tracking.protocol import Tracker, Trackers
 from dist2_robot.tracking.wandb import WandbTracker
+from dist2_robot.training.augmentation import Augmentation
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.examples import distribution_examples
+from dist2_robot.training.processes import join_processes
 from dist2_robot.training.state import STATE_FILE
 from dist2_robot.training.stop import EXIT_CODE, TrainingStoppedError, on_sigterm
 from dist2_robot.training.trainer import Trainer, TrainingFailedError
@@ -58,6 +61,8 @@ KEPT_CHECKPOINTS = 2
 def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False) -> int:
     """Data, environment, policy, loss, trainer, run."""
     output, device = Path(config["output"]), choose_device(config["device"])
+    processes = join_processes(cpu=device.type == "cpu")
+    device = device if processes.num_processes == 1 else processes.device
     trainer_config = TrainerConfig(**config["trainer"])
     if config["threads"] is not None:
         if not isinstance(config["threads"], int) or config["threads"] < 1:
@@ -74,29 +79,42 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     policy = _new_policy(config, data).to(device)
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"]).to(device)
 
-    success_check = _success_check(config["evaluation"], environments) if trainer_config.evaluate_every else None
-    config = {**config, "name": config["name"] or output.name}
-    checkpoint = prepare(output, config, resume=config["resume"], overwrite=config["overwrite"])
+    if trainer_config.evaluate_every and not environments:
+        raise InputError("trainer.evaluate_every needs an environment: pass env=..., or leave it at 0")
+    config = {**config, "name": config["name"] or output.name, "processes": processes.num_processes}
+    with processes.main_process_first():
+        checkpoint = last_checkpoint(output) if config["resume"] else None
+        if processes.is_main_process:
+            checkpoint = prepare(output, config, resume=config["resume"], overwrite=config["overwrite"])
     resumed = _load_checkpoint(checkpoint, policy, data) if checkpoint else None
-    tracker = _new_tracker(config, output, resumed[1] if resumed else 0)
+    tracker = _new_tracker(config, output, resumed[1] if resumed else 0) if processes.is_main_process else Trackers()
     save = _Saver(output, data, environments, policy)
+    checks = None
+    if trainer_config.evaluate_every and processes.is_main_process:
+        checks = SuccessChecks(output, config["evaluation"], save.write, tracker)
     trainer = Trainer(
         policy,
         loss,
         trainer_config,
         tracker=tracker,
         validate=(lambda p: validate(p, loss, data.held_out, device).record(p)) if len(data.held_out) else None,
-        evaluate=success_check,
+        evaluate=checks,
         save=save,
         is_stopped=is_stopped,
+        seed=config["seed"],
+        augment=Augmentation(**config["augmentation"]),
+        accelerator=processes,
     )
     if resumed:
         trainer.restore(*resumed)
 
-    print(_headline(data, policy, environments, trainer_config))
+    batches = _new_batches(data, trainer_config.batch_size, config, processes)
+    processes.print(_headline(data, policy, environments, trainer_config))
     clock = time.monotonic()
     try:
-        trainer.run(BatchStream(data.training, trainer_config.batch_size, config["seed"]).from_step(trainer.step))
+        trainer.run(batches.from_step(trainer.step))
+        if checks:
+            checks.wait()
     except TrainingFailedError as error:
         print(f"dist2-train: {error}", file=sys.stderr)
         return 1
@@ -104,9 +122,30 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
         print(f"dist2-train: {error}", file=sys.stderr)
         return EXIT_CODE
     finally:
+        if checks:
+            checks.close()
         tracker.close()
-    _write_summary(output, data, loss, device, time.monotonic() - clock)
+    if processes.is_main_process:
+        _write_summary(output, data, loss, device, time.monotonic() - clock)
+        if checks and checks.best:
+            rate = format_rate(checks.best["success_rate"], checks.best["success_interval"])
+            print(f"best: step {checks.best['step']}, success {rate} of {checks.best['episodes']} episodes")
     return 0
+
+
+def _new_batches(data: TrainingData, batch_size: int, config: Mapping[str, Any], processes: Accelerator) -> BatchStream:
+    """Return this process's part of the batches. Raises InputError where there is no such part."""
+    try:
+        return BatchStream(
+            data.training,
+            batch_size,
+            config["seed"],
+            weights=config["dataset"]["weights"],
+            process=processes.process_index,
+            processes=processes.num_processes,
+        )
+    except ValueError as error:
+        raise InputError(f"trainer.batch_size or dataset.weights: {error}") from error
 
 
 def _new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
@@ -163,18 +202,6 @@ def _new_tracker(config: Mapping[str, Any], output: Path, resume_step: int) -> T
     raise InputError(f"there is no tracker '{tracker['name']}'. Known: jsonl, wandb")
 
 
-def _success_check(config: Mapping[str, Any], environments: Sequence[EnvironmentSpec]) -> Any:
-    if not environments:
-        raise InputError("trainer.evaluate_every needs an environment: pass env=..., or leave it at 0")
-
-    def check(policy: Policy) -> dict[str, Any]:
-        results = [evaluate_policy(policy, each, **config, workers=None, batch_size=16) for each in environments]
-        together = summarise([episode for result in results for episode in result["per_episode"]])
-        return {k: together[k] for k in ("success_rate", "success_interval", "episodes", "errors")}
-
-    return check
-
-
 class _Saver:
     """Writes a checkpoint and keeps the last two."""
 
@@ -185,10 +212,23 @@ class _Saver:
         self.provenance = provenance()
 
     def __call__(self, model: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
+        self.write(self.output / "checkpoints" / f"step_{step:07d}", model, step, {STATE_FILE: state})
+        for old in numbered_checkpoints(self.output)[:-KEPT_CHECKPOINTS]:
+            shutil.rmtree(old)
+
+    def write(
+        self,
+        folder: Path,
+        model: dict[str, Tensor],
+        step: int,
+        extra: Mapping[str, Mapping[str, Tensor]] | None = None,
+    ) -> None:
+        """Write one checkpoint of weights and step, and more tensors by file."""
         averaged = deepcopy(self.policy)
         averaged.load_state_dict(model)
         windows = self.data.held_out if len(self.data.held_out) else self.data.training
         seen = windows.gather(torch.linspace(0, len(windows) - 1, 4).long()).observation
+        seen = seen.to(next(averaged.parameters()).device)
         manifest = Manifest(
             policy=self.policy.config(),
             action_spec=self.policy.spec.to_dict(),
@@ -200,12 +240,7 @@ class _Saver:
             provenance=self.provenance,
             golden_tasks=list(seen.tasks or ()),
         )
-        folder = self.output / "checkpoints" / f"step_{step:07d}"
-        save_checkpoint(
-            folder, manifest, model, {GOLDEN_FILE: golden_tensors(averaged.eval(), seen), STATE_FILE: state}
-        )
-        for old in numbered_checkpoints(self.output)[:-KEPT_CHECKPOINTS]:
-            shutil.rmtree(old)
+        save_checkpoint(folder, manifest, model, {GOLDEN_FILE: golden_tensors(averaged.eval(), seen), **(extra or {})})
 
 
 def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: torch.device, wall_time_s: float) -> None:

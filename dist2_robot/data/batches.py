@@ -1,8 +1,9 @@
 """An endless stream of batches whose every batch is a function of (seed, step) alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
 
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.seeding import stream_seed
@@ -10,23 +11,82 @@ from dist2_robot.types import Batch
 
 
 class BatchStream:
-    """Epochs of shuffled windows, the last incomplete batch of each left out.
+    """Epochs of shuffled windows, the last incomplete batch of each left out; or draws of several datasets by weight.
 
-    Since batch `step` depends on nothing that was drawn before, resuming needs no state but the step.
+    Since batch `step` depends on nothing that was drawn before, resuming needs no state but the step. Of several
+    processes each gets its part of the same batches.
+
+    Args:
+        windows: What to draw from.
+        batch_size: Windows of a batch, of all processes together.
+        seed: Of the order.
+        weights: How often each dataset of the windows is drawn from, relative to the others; a window of it is then
+            drawn at random, with replacement. None for all windows alike, in epochs.
+        process: Which part of every batch to give.
+        processes: How many parts there are.
+
+    Raises:
+        ValueError: A batch cannot be cut into so many parts, or there is not one weight for each dataset.
     """
 
-    def __init__(self, windows: ChunkWindows, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        windows: ChunkWindows,
+        batch_size: int,
+        seed: int,
+        *,
+        weights: Sequence[float] | None = None,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
         self.windows = windows
-        self.batch_size = min(batch_size, len(windows))
+        self.batch_size = min(batch_size, len(windows)) // processes * processes
+        if batch_size % processes or not self.batch_size:
+            raise ValueError(f"a batch of {min(batch_size, len(windows))} cannot be cut into {processes} equal parts")
         self.seed = seed
         self.batches_per_epoch = len(windows) // self.batch_size
+        part = self.batch_size // processes
+        self._part = slice(process * part, (process + 1) * part)
+        self._weights = None
+        if weights is not None:
+            self._members = _windows_by_dataset(windows)
+            if len(weights) != len(self._members) or not all(w >= 0 for w in weights) or not sum(weights) > 0:
+                raise ValueError(f"{len(self._members)} datasets need as many weights from 0 up, got {list(weights)}")
+            self._weights = torch.tensor(weights, dtype=torch.float64)
 
     def from_step(self, step: int) -> Iterator[Batch]:
         """Yield batch `step` and all that follow."""
+        for indices in self._drawn(step) if self._weights is not None else self._shuffled(step):
+            yield self.windows.gather(indices[self._part])
+
+    def _shuffled(self, step: int) -> Iterator[Tensor]:
         epoch, offset = divmod(step, self.batches_per_epoch)
         while True:
-            generator = torch.Generator().manual_seed(stream_seed(self.seed, "train", epoch))
-            order = torch.randperm(len(self.windows), generator=generator)
+            order = torch.randperm(len(self.windows), generator=self._generator(epoch))
             for batch in range(offset, self.batches_per_epoch):
-                yield self.windows.gather(order[batch * self.batch_size : (batch + 1) * self.batch_size])
+                yield order[batch * self.batch_size : (batch + 1) * self.batch_size]
             epoch, offset = epoch + 1, 0
+
+    def _drawn(self, step: int) -> Iterator[Tensor]:
+        assert self._weights is not None
+        while True:
+            generator = self._generator(step)
+            datasets = torch.multinomial(self._weights, self.batch_size, replacement=True, generator=generator)
+            places = torch.rand(self.batch_size, dtype=torch.float64, generator=generator)
+            pairs = zip(datasets.tolist(), places.tolist(), strict=True)
+            yield torch.stack([self._members[d][int(place * len(self._members[d]))] for d, place in pairs])
+            step += 1
+
+    def _generator(self, index: int) -> torch.Generator:
+        return torch.Generator().manual_seed(stream_seed(self.seed, "train", index))
+
+
+def _windows_by_dataset(windows: ChunkWindows) -> list[Tensor]:
+    """Return of each dataset the numbers of the windows in it. Raises ValueError where one has none."""
+    table = windows.table
+    dataset_of_frame = torch.repeat_interleave(table.parts, table.episode_ends - table.episode_starts)
+    dataset = dataset_of_frame[windows.frames]
+    members = [(dataset == part).nonzero()[:, 0] for part in range(int(table.parts.max()) + 1)]
+    if empty := [part + 1 for part, some in enumerate(members) if not len(some)]:
+        raise ValueError(f"dataset number {empty[0]} has no episode to learn from: use more episodes of it")
+    return members

@@ -24,6 +24,7 @@ def write_dataset(
     observation_names: Mapping[str, Sequence[str]],
     robot_type: str,
     recording: Mapping[str, Any],
+    video: bool = True,
 ) -> int:
     """Write all episodes, then move the finished dataset to its place. Returns the number of frames.
 
@@ -34,6 +35,7 @@ def write_dataset(
         observation_names: Numeric observation feature -> the names of its numbers.
         robot_type: LeRobot's name of the robot.
         recording: Where the data come from (environment, seeds); plain values, kept beside the spec.
+        video: Whether pictures become videos, which lose a little; else PNGs in the tables, which lose nothing.
     """
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
@@ -46,7 +48,7 @@ def write_dataset(
     dataset, seeds = None, []
     for episode in episodes:
         if dataset is None:
-            features = _describe(episode, spec, observation_names)
+            features = _describe(episode, spec, observation_names, "video" if video else "image")
             # LeRobot stores whole frames a second; the exact rate is in the action spec.
             dataset = LeRobotDataset.create(
                 f"local/{root.name}",
@@ -54,7 +56,7 @@ def write_dataset(
                 features=features,
                 root=unfinished,
                 robot_type=robot_type,
-                use_videos=True,
+                use_videos=video,
                 video_backend="pyav",
             )
         for t in range(len(episode)):
@@ -71,7 +73,9 @@ def write_dataset(
     return dataset.meta.total_frames
 
 
-def _describe(episode: Episode, spec: ActionSpec, observation_names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _describe(
+    episode: Episode, spec: ActionSpec, observation_names: Mapping[str, Sequence[str]], pictures: str
+) -> dict[str, Any]:
     """Return LeRobot's feature table for episodes like this one."""
     features: dict[str, Any] = {
         ACTION: {"dtype": "float32", "shape": (len(spec),), "names": list(spec.names)},
@@ -80,7 +84,7 @@ def _describe(episode: Episode, spec: ActionSpec, observation_names: Mapping[str
         if name == ACTION:
             continue
         if values.dtype == np.uint8:
-            features[name] = {"dtype": "video", "shape": values.shape[1:], "names": ["height", "width", "channels"]}
+            features[name] = {"dtype": pictures, "shape": values.shape[1:], "names": ["height", "width", "channels"]}
         else:
             features[name] = {"dtype": "float32", "shape": values.shape[1:], "names": list(observation_names[name])}
     return features

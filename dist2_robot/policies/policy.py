@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from dist2_robot.actions.normalizer import Normalizer
 from dist2_robot.actions.spec import ActionSpec
@@ -40,6 +40,10 @@ class Policy(nn.Module, ABC):
     @abstractmethod
     def loss(self, loss: nn.Module, batch: Batch) -> LossOutput:
         """Return how far the policy is from what a demonstrator did, by a loss of its kind."""
+
+    def count(self, batch: Batch) -> Tensor:
+        """Return how many numbers the loss of a batch is a mean of: those that are no padding."""
+        return (~batch.is_padding).sum() * len(self.spec)
 
     @abstractmethod
     def act(self, observation: Observation) -> ActionChunk:

@@ -142,6 +142,10 @@ class TokenPolicy(Policy):
             padding_mask=self.tokenizer.padding_mask(batch.is_padding),
         )
 
+    def count(self, batch: Batch) -> Tensor:
+        """Return how many tokens the loss of a batch is a mean of: those that are no padding."""
+        return (~self.tokenizer.padding_mask(batch.is_padding)).sum()
+
     @torch.no_grad()
     def act(self, observation: Observation) -> ActionChunk:
         """Return the next chunk of actions. Raises ValueError where an input or a logit is not finite."""
@@ -160,8 +164,12 @@ class TokenPolicy(Policy):
         return self._to_chunk([self._choose(logits, decoding or self.decoding)])
 
     def _logits(self, features: Tensor, first: int = 0) -> Tensor:
-        """Return logits (B, n, V) for the features (B, queries, D) of the positions from ``first`` on."""
-        logits = self.head(features, first)
+        """Return logits (B, n, V) for the features (B, queries, D) of the positions from ``first`` on.
+
+        In full precision also where the trunk computes in half: differences of neighbouring tokens are small.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            logits = self.head(features.float(), first)
         if self._impossible is None:
             return logits
         return logits.masked_fill(self._impossible[first : first + logits.shape[1]], IMPOSSIBLE)

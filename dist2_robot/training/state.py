@@ -10,18 +10,16 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def training_state(module: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage) -> dict[str, Tensor]:
-    """Return weights, moments of the optimiser, the update count of the average, and the state of random numbers.
+    """Return weights, moments of the optimiser, and the update count of the average.
 
-    The averaged weights themselves are the model file of the checkpoint.
+    The averaged weights themselves are the model file of the checkpoint. What is drawn at random in a step is a
+    function of seed and step, so there is no such state.
     """
     tensors: dict[str, Tensor] = {f"weights.{name}": parameter for name, parameter in module.named_parameters()}
     for name, parameter in module.named_parameters():
         for key, value in optimizer.state[parameter].items():
             tensors[f"optimizer.{key}.{name}"] = value
     tensors["average.updates"] = torch.tensor(average.updates)
-    tensors["random.cpu"] = torch.get_rng_state()  # losses that sample draw from it
-    if (device := next(module.parameters()).device).type == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
     return tensors
 
 
@@ -39,7 +37,3 @@ def restore_training_state(
             moments = {key: tensors[f"optimizer.{key}.{name}"].to(parameter.device) for key in keys}
             optimizer.state[parameter] = moments
     average.updates = int(tensors["average.updates"])
-    if "random.cpu" in tensors:
-        torch.set_rng_state(tensors["random.cpu"].cpu())
-    if "random.cuda" in tensors and (device := next(module.parameters()).device).type == "cuda":
-        torch.cuda.set_rng_state(tensors["random.cuda"].cpu(), device)

@@ -25,6 +25,7 @@ SPEC = ActionSpec(
     source="environment",
 )
 NAMES = {"observation.state": ["x", "v", "gripper"], "observation.environment_state": ["goal"]}
+CAMERA = "observation.images.front"
 JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
 DATA_FILE = Path("data/chunk-000/file-000.parquet")
 
@@ -46,6 +47,21 @@ def write_reach(root: Path, seed: int = 0) -> Path:
     """Write the episodes with our recorder."""
     recording = {"environment": None, "task": TASK, "seed": seed}
     write_dataset(root, reach_episodes(seed), SPEC, observation_names=NAMES, robot_type="reacher", recording=recording)
+    return root
+
+
+def write_filmed(root: Path, task: str = TASK, seed: int = 0, *, video: bool = False, size: int = 24) -> Path:
+    """Write the same episodes with a camera that sees a bright square where the state says."""
+    episodes = []
+    for episode in reach_episodes(seed)[:4]:
+        pictures = np.zeros((len(episode), size, size, 3), np.uint8)
+        for t, state in enumerate(episode.features["observation.state"]):
+            row, column = ((state[:2] + 1) / 2 * (size - 7)).astype(int)
+            pictures[t, row : row + 6, column : column + 6] = (200, 40 * (t % 5), 90)
+        episodes.append(Episode({**episode.features, CAMERA: pictures}, task, episode.seed))
+    recording = {"environment": None, "task": task, "seed": seed}
+    settings = {"observation_names": NAMES, "robot_type": "reacher", "recording": recording}
+    write_dataset(root, episodes, SPEC, **settings, video=video)
     return root
 
 

@@ -1,0 +1,21 @@
+"""Policy and loss as one module, which is what several processes share. B batch."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from dist2_robot.policies.policy import Policy
+from dist2_robot.types import Batch
+
+
+class TrainingStep(nn.Module):
+    """The forward half of a training step."""
+
+    def __init__(self, policy: Policy, loss: nn.Module) -> None:
+        super().__init__()
+        self.policy, self.loss = policy, loss
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Return the loss, a mean over what is no padding, and its parts."""
+        output = self.policy.loss(self.loss, batch)
+        return output.loss, output.parts
