@@ -1,6 +1,5 @@
 """dist2-eval: a checkpoint to a success rate."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment, draw_beside
 from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.evaluation.filmstrip import write_filmstrip
+from dist2_robot.json_file import write_json
 from dist2_robot.policies.decoding import RULES
 from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.episode import EpisodeResult
@@ -68,7 +68,7 @@ def evaluate(config: dict[str, Any]) -> int:
     results["observation_names"] = manifest.observation_names
     results |= {"videos": films.videos, "filmstrips": films.strips}
     output.mkdir(parents=True, exist_ok=True)
-    (output / "results.json").write_text(json.dumps(results, indent=1))
+    write_json(output / "results.json", results)
     print(
         f"success {format_rate(results['success_rate'], results['success_interval'])} of {results['episodes']} episodes"
     )

@@ -36,6 +36,8 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     for line in path.read_text(errors="replace").splitlines():
         try:
-            yield line, json.loads(line)
-        except json.JSONDecodeError:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            yield line, record
