@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import resource
 import shutil
 import struct
 
@@ -11,42 +10,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dist2_robot.checkpoints import store
-from dist2_robot.checkpoints.golden import check_golden, golden_pairs
-from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest
-from dist2_robot.checkpoints.provenance import provenance
-from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, read_tensors, save_checkpoint
+from dist2_robot.checkpoints.golden import check_golden
+from dist2_robot.checkpoints.manifest import DIGEST, MANIFEST_FILE
+from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, read_tensors
 from dist2_robot.errors import InputError
-from dist2_robot.types import Observation
-from tests.data.recordings import NAMES, SPEC
+from tests.checkpoints.saved import manifest_of, observation, save
 from tests.training.tiny import tiny_policy
-
-EXTRA = {"extra.safetensors": {"count": torch.tensor(7)}}
-
-
-def observation(rows=5):
-    generator = torch.Generator().manual_seed(1)
-    return Observation({name: torch.randn(rows, len(names), generator=generator) for name, names in NAMES.items()})
-
-
-def manifest_of(policy, step):
-    return Manifest(
-        policy=policy.config(),
-        action_spec=SPEC.to_dict(),
-        observation_names=NAMES,
-        environment=None,
-        task=None,
-        dataset={"root": "somewhere"},
-        step=step,
-        provenance=provenance(),
-        golden=golden_pairs(policy, observation()),
-    )
-
-
-def save(run, step, seed=0):
-    policy = tiny_policy(seed).eval()
-    folder = run / "checkpoints" / f"step_{step:07d}"
-    save_checkpoint(folder, manifest_of(policy, step), policy.state_dict(), EXTRA)
-    return folder
 
 
 @pytest.fixture
@@ -89,77 +58,6 @@ def test_a_run_folder_means_its_best_else_its_last_checkpoint(tmp_path):
     assert load_policy(tmp_path)[1].step == 10
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing but the test may catch it."""
-
-
-def dies_at(monkeypatch, target, name, call):
-    """Let the call with this number, counted from 0, of a function end the process."""
-    function = getattr(target, name)
-    calls = iter(range(10**6))
-
-    def dying(*arguments, **keywords):
-        if next(calls) == call:
-            raise Killed
-        return function(*arguments, **keywords)
-
-    monkeypatch.setattr(target, name, dying)
-
-
-WRITE_POINTS = [
-    *[(store, "save_file", call) for call in (0, 1)],
-    *[(store, "_sha256", call) for call in (0, 1)],
-    (Manifest, "to_json", 0),
-    *[(store, "_sync", call) for call in range(5)],  # three files, their folder, and after all the folder above
-    (store.Path, "mkdir", 1),
-    (store.Path, "write_text", 0),
-    (store.Path, "replace", 0),
-]
-
-
-@pytest.mark.fault("R1")
-@pytest.mark.parametrize(("target", "name", "call"), WRITE_POINTS)
-def test_killed_at_any_write_the_previous_checkpoint_loads(tmp_path, monkeypatch, target, name, call):
-    save(tmp_path, 1, seed=1)
-    with monkeypatch.context() as patch:
-        dies_at(patch, target, name, call)
-        with pytest.raises(Killed):
-            save(tmp_path, 2, seed=2)
-    policy, manifest = load_policy(tmp_path)
-    is_in_place = (target, name, call) == (store, "_sync", 4)
-    assert manifest.step == (2 if is_in_place else 1)
-    assert torch.equal(policy.trunk.queries, tiny_policy(manifest.step).trunk.queries)
-    save(tmp_path, 2, seed=2)  # the leftovers are no hindrance
-    assert load_policy(tmp_path)[1].step == 2
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_0000001", "step_0000002"]
-
-
-@pytest.mark.fault("R1")
-@pytest.mark.parametrize(("target", "name", "call"), [*WRITE_POINTS[:-1], (store.shutil, "rmtree", 1)])
-def test_killed_while_replacing_a_checkpoint_a_whole_one_stays(tmp_path, monkeypatch, target, name, call):
-    save(tmp_path, 1, seed=1)
-    with monkeypatch.context() as patch:
-        dies_at(patch, target, name, call)
-        with pytest.raises(Killed):
-            save(tmp_path, 1, seed=2)
-    policy = load_policy(tmp_path)[0]
-    assert any(torch.equal(policy.trunk.queries, tiny_policy(seed).trunk.queries) for seed in (1, 2))
-
-
-@pytest.mark.fault("R3")
-@pytest.mark.parametrize("room", [0, 1000, 8000])  # bytes a file may have
-def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, room):
-    save(tmp_path, 1)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r"too large"):
-            save(tmp_path, 2)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert load_policy(tmp_path)[1].step == 1
-
-
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-100])
 
@@ -200,8 +98,9 @@ def test_of_a_damaged_last_checkpoint_the_one_before_is_offered(tmp_path):
 
 
 def change_manifest(folder, **changes):
+    """Change entries as a stranger would who hides it."""
     path = folder / MANIFEST_FILE
-    content = json.loads(path.read_text()) | changes
+    content = json.loads(path.read_text()) | {DIGEST: "gone"} | changes
     path.write_text(json.dumps({key: value for key, value in content.items() if value != "gone"}))
 
 
