@@ -1,7 +1,5 @@
 """dist2-train: a dataset to a checkpoint."""
 
-import json
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,15 +15,16 @@ from dist2_robot.checkpoints.golden import golden_pairs
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.registry import build_loss, build_policy, build_tokenizer
-from dist2_robot.checkpoints.store import load_policy, numbered_checkpoints, read_tensors, save_checkpoint
+from dist2_robot.checkpoints.store import load_policy, prune_checkpoints, read_tensors, save_checkpoint
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environment
 from dist2_robot.cli.evaluate import evaluate_policy
-from dist2_robot.cli.run_folder import prepare
+from dist2_robot.cli.run_folder import prepare, record_changes
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import write_json
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.environment import EnvironmentSpec
@@ -35,7 +34,7 @@ from dist2_robot.tracking.protocol import Tracker, Trackers
 from dist2_robot.tracking.wandb import WandbTracker
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.examples import distribution_examples
-from dist2_robot.training.state import STATE_FILE
+from dist2_robot.training.state import STATE_FILE, check_training_state
 from dist2_robot.training.stop import EXIT_CODE, TrainingStoppedError, on_sigterm
 from dist2_robot.training.trainer import Trainer, TrainingFailedError
 from dist2_robot.training.validation import validate
@@ -72,8 +71,11 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
 
     success_check = _success_check(config["evaluation"], environment) if trainer_config.evaluate_every else None
     config = {**config, "name": config["name"] or output.name}
-    checkpoint = prepare(output, config, resume=config["resume"], overwrite=config["overwrite"])
+    resume, may_differ = config["resume"], config["resume_changed"]
+    checkpoint = prepare(output, config, resume=resume, overwrite=config["overwrite"], may_differ=may_differ)
     resumed = _load_checkpoint(checkpoint, policy, data) if checkpoint else None
+    if resume:
+        record_changes(output, config, resumed[1] if resumed else 0)
     tracker = _new_tracker(config, output, resumed[1] if resumed else 0)
     save = _Saver(output, data, environment, policy)
     trainer = Trainer(
@@ -131,10 +133,19 @@ def _new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
 def _load_checkpoint(checkpoint: Path, policy: Policy, data: TrainingData) -> tuple[dict[str, Tensor], int]:
     """Give the policy the averaged weights of a checkpoint; return the state of the training and its step."""
     loaded, manifest = load_policy(checkpoint)
-    if manifest.dataset["fingerprint"] != data.table.fingerprint:
+    if manifest.dataset.get("fingerprint") != data.table.fingerprint:
         raise InputError(f"cannot resume from '{checkpoint}': '{data.folder.root}' has changed, give another output=")
-    policy.load_state_dict(loaded.state_dict())
-    return read_tensors(checkpoint, manifest, STATE_FILE), manifest.step
+    state = read_tensors(checkpoint, manifest, STATE_FILE)
+    try:
+        policy.load_state_dict(loaded.state_dict())
+        check_training_state(policy, state)
+    except (RuntimeError, ValueError) as error:  # the first where options were changed on purpose
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"cannot resume from '{checkpoint}', which does not fit the options ({reason}): give the old ones, or "
+            "another output="
+        ) from error
+    return state, manifest.step
 
 
 def _new_tracker(config: Mapping[str, Any], output: Path, resume_step: int) -> Tracker:
@@ -183,8 +194,7 @@ class _Saver:
         )
         folder = self.output / "checkpoints" / f"step_{step:07d}"
         save_checkpoint(folder, manifest, model, {STATE_FILE: state})
-        for old in numbered_checkpoints(self.output)[:-KEPT_CHECKPOINTS]:
-            shutil.rmtree(old)
+        prune_checkpoints(self.output, KEPT_CHECKPOINTS)
 
 
 def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: torch.device, wall_time_s: float) -> None:
@@ -192,7 +202,7 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
     policy, manifest = load_policy(output, str(device))
     windows = data.held_out if len(data.held_out) else data.training
     examples = distribution_examples(policy, loss, windows, device)
-    (output / "examples.json").write_text(json.dumps(examples))
+    write_json(output / "examples.json", examples, indent=None)
     summary = {
         "wall_time_s": wall_time_s,
         "steps": manifest.step,
@@ -201,7 +211,7 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
         "dataset": data.describe(),
         **manifest.provenance,
     }
-    (output / "summary.json").write_text(json.dumps(summary, indent=1))
+    write_json(output / "summary.json", summary)
     if len(data.held_out):
         result = validate(policy, loss, data.held_out, device)
         units = dict(zip(policy.spec.names, policy.spec.units, strict=True))
