@@ -1,7 +1,8 @@
-"""What the rooms hand to each other. B batch, T time steps of a chunk, A action dimensions, L tokens of a chunk."""
+"""What the rooms hand to each other. B batch, K moments, T time steps of a chunk, A action dimensions, L its tokens."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,14 +13,60 @@ ACTION = "action"
 
 
 @dataclass(frozen=True)
-class Observation:
-    """What a robot senses at one moment, for a batch.
+class ObservationSpec:
+    """What a policy looks at.
 
     Attributes:
-        features: LeRobot's feature names -> tensors with a leading batch dimension, in the units of the dataset.
+        numbers: Feature name -> length of its vector.
+        pictures: Feature name -> (height, width) that the policy sees it in; other sizes are resized to it.
+        tasks: What it can be told to do, as far as the data tell; empty for a policy that is told nothing.
+        history: How many moments it sees at once, K, the present one included.
+    """
+
+    numbers: Mapping[str, int]
+    pictures: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
+    history: int = 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All features, numbers first."""
+        return (*self.numbers, *self.pictures)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        pictures = {name: list(size) for name, size in self.pictures.items()}
+        return {
+            "numbers": dict(self.numbers),
+            "pictures": pictures,
+            "tasks": list(self.tasks),
+            "history": self.history,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "ObservationSpec":
+        """Undo `to_dict`. Raises TypeError or ValueError for what it did not write."""
+        pictures = {name: (int(height), int(width)) for name, (height, width) in content.get("pictures", {}).items()}
+        return cls(
+            {name: int(size) for name, size in content["numbers"].items()},
+            pictures,
+            tuple(content.get("tasks", ())),
+            int(content.get("history", 1)),
+        )
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a robot senses, and what it is told, for a batch.
+
+    Attributes:
+        features: LeRobot's feature names -> numbers (B, size) in the units of the dataset, and pictures
+            (B, height, width, 3) from 0 to 255. With a history of several moments, oldest first, (B, K, ...).
+        tasks: What each row is to do, in words; None where nobody says.
     """
 
     features: Mapping[str, Tensor]
+    tasks: tuple[str, ...] | None = None
 
     @property
     def batch_size(self) -> int:
@@ -27,7 +74,8 @@ class Observation:
 
     def to(self, device: torch.device | str) -> "Observation":
         """Return the same observation on another device."""
-        return Observation({name: value.to(device, non_blocking=True) for name, value in self.features.items()})
+        features = {name: value.to(device, non_blocking=True) for name, value in self.features.items()}
+        return Observation(features, self.tasks)
 
 
 @dataclass(frozen=True)

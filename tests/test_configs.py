@@ -79,6 +79,9 @@ def test_this_file_knows_all_commands_and_groups():
         "trainer",
         "tracker",
         "study",
+        "size",
+        "vision",
+        "instruction",
         "hydra",
     }
 
@@ -91,6 +94,8 @@ def test_a_command_composes_with_every_choice(name):
     for group in set(groups) - {"hydra"}:
         for option in GROUPS[group]:
             overrides = [f"{group}={option}", *(["task=push-v3"] if "env" in groups else [])]
+            if option == "text_model":
+                overrides.append("instruction.path=bert")
             config = compose(name, *overrides)
             assert set(groups) - {"hydra"} <= set(config)
             check_kinds(config, defaults(name, overrides))
@@ -132,7 +137,8 @@ def test_every_policy_and_trainer_trains_a_step(reach, policy, trainer):  # noqa
 def train_a_step(config) -> float:
     """Build all that a training needs, take one step, and return how far a weight moved."""
     torch.manual_seed(0)
-    data = load_training_data(config["dataset"], config["policy"]["horizon"], config["seed"])
+    sizes = config["policy"]
+    data = load_training_data(config["dataset"], sizes["horizon"], config["seed"], history=sizes["history"])
     policy = _new_policy(config, data)
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"])
     settings = TrainerConfig(**config["trainer"])

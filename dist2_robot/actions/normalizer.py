@@ -51,7 +51,7 @@ class Normalizer(nn.Module):
     def _checked(self, name: str, x: Tensor | None) -> Tensor:
         if x is None:
             raise ValueError(f"'{name}' is missing")
-        if x.ndim != 2 or x.shape[1] != self.sizes[name]:  # a single number would broadcast in silence
+        if x.ndim not in (2, 3) or x.shape[-1] != self.sizes[name]:  # a single number would broadcast in silence
             raise ValueError(f"'{name}' must be (B, {self.sizes[name]}), got {tuple(x.shape)}")
         if not torch.isfinite(x).all():
             raise ValueError(f"'{name}' holds a number that is not finite")

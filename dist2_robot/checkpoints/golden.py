@@ -1,29 +1,27 @@
 """A few observations with what the policy does about them, so that others can check that it still does."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from dist2_robot.policies.policy import Policy
 from dist2_robot.types import Observation
 
+GOLDEN_FILE = "golden.safetensors"
 
-def golden_pairs(policy: Policy, observation: Observation) -> list[dict[str, Any]]:
-    """Return one plain entry for each row of the observation: tokens, or the actions of a policy without tokens."""
+
+def golden_tensors(policy: Policy, observation: Observation) -> dict[str, Tensor]:
+    """Return what is seen, by feature, and ``tokens``, or the ``actions`` of a policy without tokens."""
     chunk = policy.act(observation)
-    what, given = ("actions", chunk.actions) if chunk.tokens is None else ("tokens", chunk.tokens)
-    return [
-        {"observation": {k: x[i].tolist() for k, x in observation.features.items()}, what: given[i].tolist()}
-        for i in range(observation.batch_size)
-    ]
+    answer = {"actions": chunk.actions} if chunk.tokens is None else {"tokens": chunk.tokens}
+    return {**{name: observation.features[name] for name in policy.observation.names}, **answer}
 
 
-def check_golden(policy: Policy, pairs: list[dict[str, Any]]) -> int:
+def check_golden(policy: Policy, golden: Mapping[str, Tensor], tasks: Sequence[str]) -> int:
     """Return how many of the tokens (or of the actions, to a relative 1e-4) the policy gives differently now."""
-    features = {k: torch.tensor([pair["observation"][k] for pair in pairs]) for k in policy.observation_sizes}
-    device = next(policy.parameters()).device
-    chunk = policy.act(Observation(features).to(device))
+    seen = {name: golden[name] for name in policy.observation.names}
+    chunk = policy.act(Observation(seen, tuple(tasks) or None).to(next(policy.parameters()).device))
     if chunk.tokens is None:
-        expected = torch.tensor([pair["actions"] for pair in pairs])
-        return int((~torch.isclose(chunk.actions.cpu(), expected, rtol=1e-4, atol=1e-6)).sum())
-    return int((chunk.tokens.cpu() != torch.tensor([pair["tokens"] for pair in pairs])).sum())
+        return int((~torch.isclose(chunk.actions.cpu(), golden["actions"], rtol=1e-4, atol=1e-6)).sum())
+    return int((chunk.tokens.cpu() != golden["tokens"]).sum())

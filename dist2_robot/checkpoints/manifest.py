@@ -10,13 +10,14 @@ from typing import Any
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import read_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 DIGEST = "sha256"
 _DAMAGED = "the checkpoint is damaged, use another"
 _KINDS = {
     **dict.fromkeys(("policy", "action_spec", "observation_names", "dataset", "provenance", "files"), dict),
-    **{"environment": dict | None, "task": str | None, "step": int, "golden": list},
+    **dict.fromkeys(("environments", "tasks", "golden_tasks"), list),
+    "step": int,
 }
 
 
@@ -26,24 +27,24 @@ class Manifest:
     policy: Names and arguments for the registry.
     action_spec: What an action is.
     observation_names: Feature name -> names of its numbers, in order.
-    environment: ``{"id", "kwargs"}`` of the simulation it was trained for, or None.
-    task: In words, or None.
+    environments: ``{"id", "kwargs"}`` of the simulations it was trained for, if any.
+    tasks: What was done in its data, in words.
     dataset: Where it learned from: folder or hub id, fingerprint, numbers of episodes and frames.
     step: Training steps behind the weights.
     provenance: Versions of packages and source.
-    golden: A few ``{"observation": {feature: numbers}, "tokens": numbers}``: what the policy must say again.
+    golden_tasks: The tasks of the observations in its golden file; empty where none were told.
     files: File name -> sha256.
     """
 
     policy: Mapping[str, Any]
     action_spec: Mapping[str, Any]
     observation_names: Mapping[str, list[str]]
-    environment: Mapping[str, Any] | None
-    task: str | None
+    environments: list[Mapping[str, Any]]
+    tasks: list[str]
     dataset: Mapping[str, Any]
     step: int
     provenance: Mapping[str, Any]
-    golden: list[dict[str, Any]]
+    golden_tasks: list[str]
     files: Mapping[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
@@ -68,16 +69,18 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"'{path}' is not valid JSON ({error}): {_DAMAGED}") from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
-        raise InputError(f"'{path}' has format version {version}, this program reads {FORMAT_VERSION}: upgrade it")
-    digest = content.pop(DIGEST, None)  # the first checkpoints had none
+        raise InputError(
+            f"'{path}' has format version {version}, this program reads {FORMAT_VERSION}: use the one that wrote it"
+        )
+    digest = content.pop(DIGEST, None)  # the first ones of this format had none
     odd = sorted(set(content) ^ {f.name for f in fields(Manifest)})
     if odd:
         raise InputError(f"'{path}' lacks or adds the entries {odd}: {_DAMAGED}")
     if digest is not None and digest != _digest(content):
         raise InputError(f"'{path}' is not what was written (its sha256 differs): {_DAMAGED}")
     wrong = [key for key, kind in _KINDS.items() if not isinstance(content[key], kind) or content[key] is True]
-    if not wrong and not all(_is_file_name(name) for name in content["files"]):
-        wrong = ["files"]
+    wrong += [] if wrong or all(map(_is_file_name, content["files"])) else ["files"]
+    wrong += [] if wrong or all(map(_is_environment, content["environments"])) else ["environments"]
     if wrong:
         raise InputError(f"'{path}' has no valid '{wrong[0]}': {_DAMAGED}")
     return Manifest(**content)
@@ -90,3 +93,9 @@ def _digest(content: Mapping[str, Any]) -> str:
 def _is_file_name(name: str) -> bool:
     """Tell whether a name means a file in the folder itself."""
     return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}
+
+
+def _is_environment(entry: Any) -> bool:
+    if not isinstance(entry, dict) or entry.keys() != {"id", "kwargs"}:
+        return False
+    return isinstance(entry["id"], str) and isinstance(entry["kwargs"], dict)

@@ -40,11 +40,20 @@ from dist2_robot.losses.reinforce import ReinforceLoss
 from dist2_robot.losses.sord import SordLoss
 from dist2_robot.losses.vocab import VocabLoss
 from dist2_robot.losses.weighted_sum import WeightedSumLoss
+from dist2_robot.models.conv_encoder import ConvEncoder
 from dist2_robot.models.factored_head import FactoredHead
 from dist2_robot.models.free_head import FreeHead
+from dist2_robot.models.hashed_words import HashedWords
 from dist2_robot.models.head import Head
+from dist2_robot.models.instruction_encoder import InstructionEncoder
 from dist2_robot.models.mixture_head import MixtureHead
+from dist2_robot.models.observation_encoder import ObservationEncoder
+from dist2_robot.models.picture_encoder import PictureEncoder
+from dist2_robot.models.resnet_encoder import ResNetEncoder
 from dist2_robot.models.smooth_head import SmoothHead
+from dist2_robot.models.task_embedding import TaskEmbedding
+from dist2_robot.models.text_model import TextModel
+from dist2_robot.models.timm_encoder import TimmEncoder
 from dist2_robot.policies.decoding import RULES, Sampling
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.regression_policy import RegressionPolicy
@@ -61,6 +70,7 @@ from dist2_robot.tokenizers.quantile import QuantileTokenizer
 from dist2_robot.tokenizers.residual_vq import ResidualVQTokenizer
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.tokenizers.uniform import UniformTokenizer
+from dist2_robot.types import ObservationSpec
 
 TOKENIZERS: dict[str, Callable[..., Tokenizer]] = {
     "uniform": UniformTokenizer,
@@ -98,6 +108,16 @@ HEADS: dict[str, Callable[..., Head]] = {
     "mixture": MixtureHead,
     "smooth": SmoothHead,
     "factored": FactoredHead,
+}
+VISIONS: dict[str, Callable[..., PictureEncoder]] = {
+    "conv": ConvEncoder,
+    "resnet18": ResNetEncoder,
+    "timm": TimmEncoder,
+}
+INSTRUCTIONS: dict[str, Callable[..., InstructionEncoder]] = {
+    "embedding": TaskEmbedding,
+    "words": HashedWords,
+    "text_model": TextModel,
 }
 POLICIES: dict[str, Callable[..., Policy]] = {"token": TokenPolicy, "regression": RegressionPolicy}
 LOSSES: dict[str, Callable[..., nn.Module]] = {
@@ -152,7 +172,7 @@ def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[st
     cls, arguments = _choose(POLICIES, config, "policy")
     what = f"policy '{config['name']}'"
     if cls is not TokenPolicy:
-        return _call(what, cls, spec, **arguments)
+        return _call(what, cls, spec, _take_encoder(arguments), **arguments)
     look_up(RULES, str(arguments.get("decoding")), "decoding rule")
     tokenizer = build_tokenizer(spec, arguments.pop("tokenizer", None))
     if fitted:
@@ -163,7 +183,34 @@ def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[st
         arguments["sampling"] = _call("sampling", Sampling, **arguments["sampling"])
     if arguments.get("distance") is not None:
         arguments["distance"] = build_distance(arguments["distance"])
-    return _call(what, cls, spec, tokenizer, head, **arguments)
+    return _call(what, cls, spec, tokenizer, head, _take_encoder(arguments), **arguments)
+
+
+def build_observation_encoder(config: Mapping[str, Any], width: int) -> ObservationEncoder:
+    """Build what looks and reads, from its `config()`: ``observation``, ``vision`` and ``instruction``."""
+    try:
+        observation = ObservationSpec.from_dict(config["observation"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"the observation of the policy cannot be read: {error!r}") from error
+    cameras = {name: _build_vision(config["vision"], size, width) for name, size in observation.pictures.items()}
+    instruction = None
+    if config.get("instruction") is not None:
+        cls, arguments = _choose(INSTRUCTIONS, config["instruction"], "instruction")
+        instruction = _call(
+            f"instruction '{config['instruction']['name']}'", cls, observation.tasks, width, **arguments
+        )
+    return _call("observation", ObservationEncoder, observation, width, cameras, instruction)
+
+
+def _build_vision(config: Any, size: tuple[int, int], width: int) -> PictureEncoder:
+    cls, arguments = _choose(VISIONS, config, "vision")
+    return _call(f"vision '{config['name']}'", cls, size, width, **arguments)
+
+
+def _take_encoder(arguments: dict[str, Any]) -> ObservationEncoder:
+    """Build the encoder of a policy from its arguments, which lose those that were for it."""
+    config = {key: arguments.pop(key, None) for key in ("observation", "vision", "instruction")}
+    return build_observation_encoder(config, arguments.get("width", 0))
 
 
 def build_loss(tokenizer: Tokenizer | None, config: Mapping[str, Any]) -> nn.Module:

@@ -19,7 +19,22 @@ def defaults(config_name: str, arguments: Sequence[str]) -> dict[str, Any]:
         if group in choice and (config_dir() / group / f"{option}.yaml").exists():
             choice[group] = option
     files = {group: config_dir() / group / f"{option}.yaml" for group, option in choice.items()}
-    return own | {group: yaml.safe_load(path.read_text()) for group, path in files.items()}
+    return _resolved(own | {group: yaml.safe_load(path.read_text()) for group, path in files.items()})
+
+
+def _resolved(standard: dict[str, Any]) -> dict[str, Any]:
+    """Return options with what ``${group.key}`` stands for in place of it."""
+
+    def value_of(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: value_of(inner) for key, inner in value.items()}
+        group, dot, key = str(value).removeprefix("${").removesuffix("}").partition(".")
+        is_reference = (
+            isinstance(value, str) and value.startswith("${") and dot and isinstance(standard.get(group), dict)
+        )
+        return standard[group].get(key, value) if is_reference else value
+
+    return {name: value_of(value) for name, value in standard.items()}
 
 
 def known_keys(node: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -1,11 +1,13 @@
 """Which environment a command means, and whether a dataset or checkpoint fits it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.errors import InputError
-from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment
+from dist2_robot.rollouts.environment import IMAGES, EnvironmentSpec, action_spec, make_environment
+from dist2_robot.types import ObservationSpec
 
 ADAPTED = "gym_dist2/Adapted-v0"  # any other environment, by a mapping
 
@@ -22,6 +24,29 @@ def choose_environment(config: Mapping[str, Any], recorded: Mapping[str, Any] | 
     if missing:
         raise InputError(f"environment '{config['id']}' needs {missing[0]}=..., e.g. task=push-v3")
     return EnvironmentSpec(config["id"], _telling(config["kwargs"]))
+
+
+def choose_environments(config: Mapping[str, Any], recorded: Sequence[Mapping[str, Any]]) -> list[EnvironmentSpec]:
+    """Return the environments of the ``env`` group; all that were recorded, if it says so.
+
+    A list of tasks means one environment each.
+    """
+    if config["id"] == "recorded":
+        chosen = [choose_environment(config, one) for one in recorded]
+    elif isinstance(tasks := config.get("kwargs", {}).get("task"), list):
+        chosen = [choose_environment({**config, "kwargs": {**config["kwargs"], "task": one}}, None) for one in tasks]
+    else:
+        chosen = [choose_environment(config, None)]
+    return [environment for environment in chosen if environment is not None]
+
+
+def as_seen(environment: EnvironmentSpec, observation: ObservationSpec) -> EnvironmentSpec:
+    """Return an environment that shows the pictures and the history that a policy looks at."""
+    kwargs = dict(environment.kwargs)
+    if observation.pictures:
+        kwargs["cameras"] = tuple(name.removeprefix(IMAGES) for name in observation.pictures)
+        kwargs["image_size"] = max(max(size) for size in observation.pictures.values())
+    return replace(environment, kwargs=kwargs, history=observation.history)
 
 
 def _telling(kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,18 +72,22 @@ def check_fits(
     spec: ActionSpec,
     observation_names: Mapping[str, Sequence[str]],
     what: str,
-) -> None:
-    """Raise InputError, naming the first difference, unless data or a policy fit an environment.
+) -> str | None:
+    """Return what is to be done in an environment, in words, if it tells; data or a policy must fit it.
 
     Args:
         environment: Made once to read what it publishes.
         spec: Actions of the data or the policy.
         observation_names: Feature -> names of its numbers, of the features that are used.
         what: What must fit, e.g. ``dataset 'data/push'``.
+
+    Raises:
+        InputError: They do not; it names the first difference.
     """
     env = make_environment(environment)
     try:
         expected, observed = action_spec(env), env.metadata["observation_names"]
+        task = str(env.get_wrapper_attr("task_description")) if env.has_wrapper_attr("task_description") else None
     finally:
         env.close()
     mend = "choose the environment that it was recorded in, or env=none"
@@ -74,6 +103,7 @@ def check_fits(
                 f"{what} does not fit {environment}: its '{feature}' is {_show(names)}, the environment has "
                 f"{_show(observed.get(feature, 'none'))}: {mend}"
             )
+    return task
 
 
 def _show(value: str | Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """dist2-eval: a checkpoint to a success rate."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,18 @@ from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
-from dist2_robot.cli.environments import check_fits, choose_environment
+from dist2_robot.cli.environments import check_fits, choose_environments
 from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment, draw_beside
 from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.evaluation.filmstrip import write_filmstrip
+from dist2_robot.evaluation.tasks import format_tasks, summarise_tasks
 from dist2_robot.json_file import write_json
 from dist2_robot.policies.decoding import RULES
+from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
+from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
 from dist2_robot.rollouts.video import write_video
 
@@ -26,7 +30,8 @@ Run a checkpoint in simulation and report its success rate, with an interval.
   dist2-eval checkpoint=runs/push episodes=50 seed=1000 output=runs/push/eval
 
 The initial state of episode i depends on (seed, i) alone, so two checkpoints evaluated with the same seed meet the
-same states, and dist2-compare can pair them.
+same states, and dist2-compare can pair them. A policy of several tasks is evaluated on each of them, or on those
+named: env=metaworld task=[push-v3,reach-v3].
 """
 
 
@@ -41,14 +46,35 @@ def evaluate(config: dict[str, Any]) -> int:
             policy.decoding = config["decoding"]
         except ValueError as error:
             raise InputError(str(error)) from error
-    environment = choose_environment(config["env"], manifest.environment)
-    if environment is None:
+    environments = choose_environments(config["env"], manifest.environments)
+    if not environments:
         raise InputError(
             f"checkpoint '{config['checkpoint']}' was trained without an environment: name one with env=..."
         )
-    check_fits(environment, policy.spec, manifest.observation_names, f"checkpoint '{config['checkpoint']}'")
-
+    told = [
+        check_fits(environment, policy.spec, manifest.observation_names, f"checkpoint '{config['checkpoint']}'")
+        for environment in environments
+    ]
     output = Path(config["output"] or _run_of(Path(config["checkpoint"])) / "eval")
+    about = {"checkpoint": str(config["checkpoint"]), "step": manifest.step}
+    about["observation_names"] = manifest.observation_names
+    results = []
+    for name, environment, task in zip(_names(environments), environments, told, strict=True):
+        if len(environments) > 1:
+            print(f"{name}: {task}")
+        place = output / name if len(environments) > 1 else output
+        results.append(_evaluate(policy, environment, place, config) | {**about, "task": task})
+        _write(results[-1], place)
+    if len(environments) > 1:
+        results.append(summarise_tasks(dict(zip(_names(environments), results, strict=True))) | about)
+        print(format_tasks(results[-1]))
+        _write(results[-1], output)
+    print(f"results: {output / 'results.json'}")
+    return 1 if results[-1]["success_rate"] is None else 0
+
+
+def _evaluate(policy: Policy, environment: EnvironmentSpec, output: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the episodes of one environment, film some, say how it went."""
     films = _Films(output, policy.spec)
     results = evaluate_policy(
         policy,
@@ -64,19 +90,24 @@ def evaluate(config: dict[str, Any]) -> int:
         film=range(min(config["videos"], config["episodes"])),
         on_film=films.write,
     )
-    results |= {"checkpoint": str(config["checkpoint"]), "step": manifest.step, "task": manifest.task}
-    results["observation_names"] = manifest.observation_names
-    results |= {"videos": films.videos, "filmstrips": films.strips}
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(output / "results.json", results)
     print(
         f"success {format_rate(results['success_rate'], results['success_interval'])} of {results['episodes']} episodes"
     )
     print(f"at the last step {format_rate(results['success_rate_at_end'], results['success_at_end_interval'])}")
     if results.get("note"):
         print(results["note"])
-    print(f"{results['steps_per_s']:.0f} steps/s; results: {output / 'results.json'}")
-    return 1 if results["success_rate"] is None else 0
+    print(f"{results['steps_per_s']:.0f} steps/s")
+    return results | {"videos": films.videos, "filmstrips": films.strips}
+
+
+def _write(results: Mapping[str, Any], output: Path) -> None:
+    write_json(output / "results.json", results)
+
+
+def _names(environments: Sequence[EnvironmentSpec]) -> list[str]:
+    """Return a short name for each of several environments, fit for a folder: the task, else the number."""
+    names = [str(environment.kwargs.get("task", environment.id)).rpartition("/")[2] for environment in environments]
+    return names if len(set(names)) == len(names) else [f"{i}_{name}" for i, name in enumerate(names)]
 
 
 class _Films:

@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from dist2_robot.cli.environments import as_seen
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment
 from dist2_robot.evaluation.intervals import wilson_interval
@@ -63,14 +64,15 @@ def evaluate_policy(
             either side on average; None to run all episodes. Intervals of runs stopped so are slightly too narrow.
     """
     _check(policy, episodes, n_action_steps)
+    seen = as_seen(environment, policy.observation)
     clock = time.monotonic()
     moments: dict[int, list[Moment]] = {}
     workers, batch_size = (os.cpu_count() or 1) if workers is None else workers, min(batch_size, episodes)
-    with at_work(crew, environment, min(workers, batch_size), bool(film)) as hired, _draws_of(policy, seed):
+    with at_work(crew, seen, min(workers, batch_size), bool(film)) as hired, _draws_of(policy, seed):
         run = partial(
             run_episodes,
             _on_arrays(policy),
-            environment,
+            seen,
             workers=workers,
             batch_size=batch_size,
             n_action_steps=n_action_steps,
@@ -86,7 +88,7 @@ def evaluate_policy(
             on_film(result, moments.get(result.index, []))
     return {
         **summarise([_plain(result) for result in results]),
-        "environment": asdict(environment),
+        "environment": {"id": environment.id, "kwargs": dict(environment.kwargs)},
         "seed": seed,
         "n_action_steps": n_action_steps,
         "ensemble": ensemble,
@@ -115,22 +117,25 @@ def _check(policy: Policy, episodes: int, n_action_steps: int) -> None:
 
 def _on_arrays(policy: Policy) -> Act:
     """Return the policy as a function of arrays (B, ...) to actions (B, T, A)."""
-    device = next(policy.parameters()).device
 
     def act(features: dict[str, np.ndarray]) -> np.ndarray:
-        seen = {name: torch.from_numpy(features[name]) for name in policy.observation_sizes}
-        return policy.act(Observation(seen).to(device)).actions.cpu().numpy()
+        return policy.act(_observation(policy, features)).actions.cpu().numpy()
 
     return act
 
 
+def _observation(policy: Policy, features: Mapping[str, np.ndarray]) -> Observation:
+    """Return what the policy looks at, of features (B, ...)."""
+    seen = {name: torch.from_numpy(features[name]) for name in policy.observation.names}
+    tasks = tuple(features["task"].tolist()) if "task" in features else None
+    return Observation(seen, tasks).to(next(policy.parameters()).device)
+
+
 def _noter(policy: Policy, moments: dict[int, list[Moment]], first: int) -> OnChunk:
     """Return what notes the beliefs of filmed episodes, counted from `first`."""
-    device = next(policy.parameters()).device
 
     def note(index: int, step: int, features: dict[str, np.ndarray], chunk: np.ndarray) -> None:
-        seen = {name: torch.from_numpy(features[name])[None] for name in policy.observation_sizes}
-        belief = next_action_belief(policy, Observation(seen).to(device))
+        belief = next_action_belief(policy, _observation(policy, {name: x[None] for name, x in features.items()}))
         if belief is not None:
             moment = Moment(step, belief.values, belief.probabilities, chunk[0].copy())
             moments.setdefault(first + index, []).append(moment)

@@ -14,7 +14,7 @@ from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.collect import collect
 from dist2_robot.cli.compose import compose_config, quoted
 from dist2_robot.cli.dataset import load_training_data
-from dist2_robot.cli.environments import choose_environment
+from dist2_robot.cli.environments import as_seen, choose_environment
 from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.cli.train import train
 from dist2_robot.data.windows import ChunkWindows
@@ -55,7 +55,9 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
     environment = choose_environment(config["env"], recorded=None)
     assert environment is not None, "a job's options name an environment"
     evaluations, refused = [], {}
-    crew = LocalCrew(environment)  # the same environments for all decodings: to build them takes as long as to run
+    crew = LocalCrew(
+        as_seen(environment, policy.observation)
+    )  # the same environments for all decodings: to build them takes as long as to run
     try:
         for decoding in job.decodings:
             try:
@@ -75,7 +77,7 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
                 crew=crew,
             )
             used = results["decoding"] or NO_DECODING
-            results |= {"checkpoint": str(folder), "step": manifest.step, "task": manifest.task}
+            results |= {"checkpoint": str(folder), "step": manifest.step, "task": "; ".join(manifest.tasks)}
             (folder / used).mkdir(exist_ok=True)
             write_json(folder / used / "results.json", results)
             evaluations.append({
@@ -106,11 +108,13 @@ def _decode_by(policy: Policy, decoding: str) -> None:
 def _held_out(config: Mapping[str, Any]) -> ChunkWindows:
     """Return windows of the demonstrations that were recorded and not learned from; of all if there are none."""
     horizon = config["policy"]["horizon"]
-    everything = load_training_data({**config["dataset"], "episodes": None, "validation": 0.0}, horizon, seed=0)
+    everything = load_training_data(
+        {**config["dataset"], "episodes": None, "validation": 0.0}, horizon, seed=0, history=config["policy"]["history"]
+    )
     rest = list(range(config["dataset"]["episodes"], everything.episodes))
     if not rest:
         return everything.training
-    return ChunkWindows(everything.table, everything.table.frames_of(rest), horizon)
+    return ChunkWindows(everything.table, everything.table.frames_of(rest), horizon, everything.training.history)
 
 
 def _action_error(policy: Policy, loss: nn.Module, windows: ChunkWindows) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
-from dist2_robot.cli.environments import check_fits, choose_environment
+from dist2_robot.cli.environments import check_fits, choose_environments
 from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.errors import InputError, did_you_mean
 from dist2_robot.evaluation.sweep import SweepPoint, format_sweep, summarise_sweep
@@ -43,9 +43,12 @@ def sweep(config: dict[str, Any]) -> int:
     rows: list[dict[str, Any]] = []
     for run in runs:
         policy, manifest = load_policy(run, str(choose_device(config["device"])))
-        environment = choose_environment(config["env"], manifest.environment)
-        if environment is None:
-            raise InputError(f"checkpoint '{run}' was trained without an environment: name one with env=...")
+        environments = choose_environments(config["env"], manifest.environments)
+        if len(environments) != 1:
+            raise InputError(
+                f"checkpoint '{run}' was trained in {len(environments)} environments: name one with env=..."
+            )
+        environment = environments[0]
         check_fits(environment, policy.spec, manifest.observation_names, f"checkpoint '{run}'")
         for number, point in enumerate(points, 1):
             print(f"{Path(run).name}, {point} ({number} of {len(points)})")

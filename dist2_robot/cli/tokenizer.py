@@ -36,7 +36,7 @@ def tokenizer(config: dict[str, Any]) -> int:
     if config["horizon"] < 1:
         raise InputError(f"horizon must be at least 1, got {config['horizon']}")
     chosen = _chosen(config["tokenizers"], config["tokenizer"])
-    data = load_training_data({"observations": None, **config["dataset"]}, config["horizon"], config["seed"])
+    data = load_training_data(config["dataset"], config["horizon"], config["seed"], pictures=False)
     if data.training.gather(torch.arange(len(data.training))).is_padding.any(dim=1).all():
         raise InputError(f"no episode to learn from has {config['horizon']} steps: use a smaller horizon")
     reports, notes = _measure(chosen, config["horizon"], data)
@@ -47,7 +47,7 @@ def tokenizer(config: dict[str, Any]) -> int:
         output = Path(config["output"])
         output.mkdir(parents=True, exist_ok=True)
         write_json(output / "tokenizers.json", _record(reports, notes, data, config))
-        title = f"{data.folder.root.name}: {data.episodes} episodes, chunks of {config['horizon']} steps"
+        title = f"{data.folders[0].root.name}: {data.episodes} episodes, chunks of {config['horizon']} steps"
         picture = write_tokenizer_picture(reports, title, output / "tokenizers.png")
         print(f"\nfigures and picture: {output / 'tokenizers.json'}, {picture}")
     return 0
@@ -113,7 +113,7 @@ def _headline(data: TrainingData, horizon: int) -> str:
     at_limits = share_at_limits(data.spec, data.training)
     share = sum(at_limits.values()) / max(1, len(at_limits))
     return (
-        f"{data.folder.root}: {data.episodes} episodes, {len(data.training):,} chunks to learn from, {held_out}; "
+        f"{data.name}: {data.episodes} episodes, {len(data.training):,} chunks to learn from, {held_out}; "
         f"{horizon} steps of {len(data.spec)} dimensions at {data.spec.rate_hz:g} Hz; {100 * share:.1f} % of actions "
         f"at or beyond their limits (from {data.spec.source})"
     )

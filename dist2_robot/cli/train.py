@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.checkpoints.compatibility import check_compatible
-from dist2_robot.checkpoints.golden import golden_pairs
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, golden_tensors
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.registry import build_loss, build_policy, build_tokenizer
@@ -19,11 +20,12 @@ from dist2_robot.checkpoints.store import load_policy, prune_checkpoints, read_t
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
-from dist2_robot.cli.environments import check_fits, choose_environment
+from dist2_robot.cli.environments import check_fits, choose_environments
 from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.cli.run_folder import prepare, record_changes
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.summary import summarise
 from dist2_robot.json_file import write_json
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
@@ -38,6 +40,7 @@ from dist2_robot.training.state import STATE_FILE, check_training_state
 from dist2_robot.training.stop import EXIT_CODE, TrainingStoppedError, on_sigterm
 from dist2_robot.training.trainer import Trainer, TrainingFailedError
 from dist2_robot.training.validation import validate
+from dist2_robot.types import ObservationSpec
 
 ABOUT = """
 Train a policy over action tokens from recorded demonstrations.
@@ -62,14 +65,15 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(stream_seed(config["seed"], "train"))
 
-    data = load_training_data(config["dataset"], config["policy"]["horizon"], config["seed"])
-    environment = choose_environment(config["env"], data.folder.recording.get("environment"))
-    if environment:
-        check_fits(environment, data.spec, data.observation_names, f"dataset '{data.folder.root}'")
+    sizes = config["policy"]
+    data = load_training_data(config["dataset"], sizes["horizon"], config["seed"], history=sizes["history"])
+    environments = choose_environments(config["env"], data.environments)
+    for environment in environments:
+        check_fits(environment, data.spec, data.observation_names, f"dataset '{data.name}'")
     policy = _new_policy(config, data).to(device)
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"]).to(device)
 
-    success_check = _success_check(config["evaluation"], environment) if trainer_config.evaluate_every else None
+    success_check = _success_check(config["evaluation"], environments) if trainer_config.evaluate_every else None
     config = {**config, "name": config["name"] or output.name}
     resume, may_differ = config["resume"], config["resume_changed"]
     checkpoint = prepare(output, config, resume=resume, overwrite=config["overwrite"], may_differ=may_differ)
@@ -77,7 +81,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     if resume:
         record_changes(output, config, resumed[1] if resumed else 0)
     tracker = _new_tracker(config, output, resumed[1] if resumed else 0)
-    save = _Saver(output, data, environment, policy)
+    save = _Saver(output, data, environments, policy)
     trainer = Trainer(
         policy,
         loss,
@@ -91,7 +95,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     if resumed:
         trainer.restore(*resumed)
 
-    print(_headline(data, policy, environment, trainer_config))
+    print(_headline(data, policy, environments, trainer_config))
     clock = time.monotonic()
     try:
         trainer.run(BatchStream(data.training, trainer_config.batch_size, config["seed"]).from_step(trainer.step))
@@ -109,32 +113,44 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
 
 def _new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
     """Build the policy of a config and fit it to the training frames."""
-    policy_config = {**config["policy"], "observation_sizes": data.observation_sizes}
+    policy_config = {**config["policy"], **_eyes_and_ears(config, data.observation)}
+    del policy_config["history"]  # part of the observation
     fitted = None
     if policy_config["name"] != "regression":
         tokenizer_config = {**config["tokenizer"], "horizon": policy_config.pop("horizon")}
         tokenizer = build_tokenizer(data.spec, tokenizer_config)
         check_compatible(tokenizer, head=config["head"]["name"], decoding=config["decoding"], loss=config["loss"])
-        chunks = data.training.gather(torch.arange(len(data.training)))
+        actions, is_padding = data.training.chunks(torch.arange(len(data.training)))
         try:
-            tokenizer.fit(chunks.actions[~chunks.is_padding.any(dim=1)])
+            tokenizer.fit(actions[~is_padding.any(dim=1)])
         except ValueError as error:
             name = tokenizer_config["name"]
-            raise InputError(f"tokenizer '{name}' cannot learn from '{data.folder.root}': {error}") from error
+            raise InputError(f"tokenizer '{name}' cannot learn from '{data.name}': {error}") from error
         fitted = tokenizer.state_dict()
         policy_config |= {"tokenizer": tokenizer_config} | {
             name: config[name] for name in ("head", "decoding", "sampling", "distance")
         }
     policy = build_policy(data.spec, policy_config, fitted)
-    policy.normalizer.fit({k: x[data.training.frames] for k, x in data.table.features.items()})
+    policy.normalizer.fit({name: data.table.features[name][data.training.frames] for name in data.observation.numbers})
     return policy
+
+
+def _eyes_and_ears(config: Mapping[str, Any], observation: ObservationSpec) -> dict[str, Any]:
+    """Return the part of a policy's config about what it observes; who does but one thing need not be told."""
+    is_told = config["instruction"]["name"] != "none" and len(observation.tasks) > 1
+    seen = observation if is_told else replace(observation, tasks=())
+    return {
+        "observation": seen.to_dict(),
+        "vision": config["vision"] if observation.pictures else None,
+        "instruction": config["instruction"] if is_told else None,
+    }
 
 
 def _load_checkpoint(checkpoint: Path, policy: Policy, data: TrainingData) -> tuple[dict[str, Tensor], int]:
     """Give the policy the averaged weights of a checkpoint; return the state of the training and its step."""
     loaded, manifest = load_policy(checkpoint)
     if manifest.dataset.get("fingerprint") != data.table.fingerprint:
-        raise InputError(f"cannot resume from '{checkpoint}': '{data.folder.root}' has changed, give another output=")
+        raise InputError(f"cannot resume from '{checkpoint}': '{data.name}' has changed, give another output=")
     state = read_tensors(checkpoint, manifest, STATE_FILE)
     try:
         policy.load_state_dict(loaded.state_dict())
@@ -158,13 +174,14 @@ def _new_tracker(config: Mapping[str, Any], output: Path, resume_step: int) -> T
     raise InputError(f"there is no tracker '{tracker['name']}'. Known: jsonl, wandb")
 
 
-def _success_check(config: Mapping[str, Any], environment: EnvironmentSpec | None) -> Any:
-    if environment is None:
+def _success_check(config: Mapping[str, Any], environments: Sequence[EnvironmentSpec]) -> Any:
+    if not environments:
         raise InputError("trainer.evaluate_every needs an environment: pass env=..., or leave it at 0")
 
     def check(policy: Policy) -> dict[str, Any]:
-        results = evaluate_policy(policy, environment, **config, workers=None, batch_size=16)
-        return {k: results[k] for k in ("success_rate", "success_interval", "episodes", "errors")}
+        results = [evaluate_policy(policy, each, **config, workers=None, batch_size=16) for each in environments]
+        together = summarise([episode for result in results for episode in result["per_episode"]])
+        return {k: together[k] for k in ("success_rate", "success_interval", "episodes", "errors")}
 
     return check
 
@@ -172,8 +189,10 @@ def _success_check(config: Mapping[str, Any], environment: EnvironmentSpec | Non
 class _Saver:
     """Writes a checkpoint and keeps the last two."""
 
-    def __init__(self, output: Path, data: TrainingData, environment: EnvironmentSpec | None, policy: Policy) -> None:
-        self.output, self.data, self.environment, self.policy = output, data, environment, policy
+    def __init__(
+        self, output: Path, data: TrainingData, environments: Sequence[EnvironmentSpec], policy: Policy
+    ) -> None:
+        self.output, self.data, self.environments, self.policy = output, data, environments, policy
         self.provenance = provenance()
 
     def __call__(self, model: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
@@ -185,15 +204,17 @@ class _Saver:
             policy=self.policy.config(),
             action_spec=self.policy.spec.to_dict(),
             observation_names=self.data.observation_names,
-            environment=vars(self.environment) if self.environment else None,
-            task=self.data.folder.recording.get("task"),
+            environments=[{"id": each.id, "kwargs": dict(each.kwargs)} for each in self.environments],
+            tasks=list(self.data.table.tasks),
             dataset=self.data.describe(),
             step=step,
             provenance=self.provenance,
-            golden=golden_pairs(averaged.eval(), seen),
+            golden_tasks=list(seen.tasks or ()),
         )
         folder = self.output / "checkpoints" / f"step_{step:07d}"
-        save_checkpoint(folder, manifest, model, {STATE_FILE: state})
+        save_checkpoint(
+            folder, manifest, model, {GOLDEN_FILE: golden_tensors(averaged.eval(), seen), STATE_FILE: state}
+        )
         prune_checkpoints(self.output, KEPT_CHECKPOINTS)
 
 
@@ -221,7 +242,9 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
     print(f"checkpoint: {output / 'checkpoints' / f'step_{manifest.step:07d}'}")
 
 
-def _headline(data: TrainingData, policy: Policy, environment: EnvironmentSpec | None, config: TrainerConfig) -> str:
+def _headline(
+    data: TrainingData, policy: Policy, environments: Sequence[EnvironmentSpec], config: TrainerConfig
+) -> str:
     parameters = sum(p.numel() for p in policy.parameters())
     tokens = f"chunks of {policy.horizon} steps"
     if isinstance(policy, TokenPolicy):
@@ -229,7 +252,7 @@ def _headline(data: TrainingData, policy: Policy, environment: EnvironmentSpec |
     return (
         f"{data.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "
         f"{len(data.spec)} action dimensions (limits from {data.spec.source}), {tokens}; "
-        f"{parameters:,} parameters, {config.steps} steps; environment: {environment or 'none'}"
+        f"{parameters:,} parameters, {config.steps} steps; environment: {', '.join(map(str, environments)) or 'none'}"
     )
 
 

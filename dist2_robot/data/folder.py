@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import read_json
 
 INFO_FILE = Path("meta/info.json")
+TASKS_FILE = Path("meta/tasks.parquet")
 DIST2_FILE = Path("meta/dist2_robot.json")
 CODEBASE_VERSION = "v3.0"
 
@@ -38,6 +42,28 @@ class DatasetFolder:
             for name, feature in self.info["features"].items()
             if name.startswith("observation.") and feature["dtype"].startswith("float") and len(feature["shape"]) == 1
         }
+
+    def cameras(self) -> dict[str, tuple[int, int]]:
+        """Return the features of pictures: feature name -> (height, width) as recorded."""
+        found = {}
+        for name, feature in self.info["features"].items():
+            if name.startswith("observation.") and feature["dtype"] in ("video", "image"):
+                axes = list(feature.get("names") or ["height", "width", "channels"])
+                height, width = (axes.index(axis) for axis in ("height", "width"))
+                found[name] = (int(feature["shape"][height]), int(feature["shape"][width]))
+        return found
+
+    def tasks(self) -> dict[int, str]:
+        """Return task number -> what it is, in words; empty where the dataset does not tell."""
+        path = self.root / TASKS_FILE
+        if not path.exists():
+            return {}
+        try:
+            table = pq.read_table(path).to_pydict()
+            texts = table["task"] if "task" in table else table["__index_level_0__"]
+            return dict(zip(table["task_index"], texts, strict=True))
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            raise InputError(f"'{path}' cannot be read ({str(error).splitlines()[0]}): restore it") from error
 
     def names(self, feature: str) -> list[str]:
         """Return the names of the numbers of a feature; ``feature[0]``, ... where the dataset gives none."""
@@ -74,13 +100,14 @@ def open_folder(root: Path) -> DatasetFolder:
     return folder
 
 
-def from_hub(repo_id: str, revision: str | None) -> DatasetFolder:
-    """Download metadata and tables (no videos) of a dataset on the Hugging Face hub, or find them in its cache."""
+def from_hub(repo_id: str, revision: str | None, cameras: Sequence[str] = ()) -> DatasetFolder:
+    """Download metadata, tables and the videos of some cameras from the Hugging Face hub, or find them in its cache."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    wanted = ["meta/*", "data/*", *(f"videos/{camera}/*" for camera in cameras)]
     try:
-        root = snapshot_download(repo_id, repo_type="dataset", revision=revision, allow_patterns=["meta/*", "data/*"])
+        root = snapshot_download(repo_id, repo_type="dataset", revision=revision, allow_patterns=wanted)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(

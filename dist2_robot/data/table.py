@@ -1,8 +1,8 @@
-"""The state-only columns of a dataset as tensors, read once. N frames of E episodes."""
+"""The columns of a dataset, or of several, as tensors, read once. N frames of E episodes."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from dist2_robot.data.check import check_columns
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.errors import InputError
 
+TASK_INDEX = "task_index"
 _INDICES = ("episode_index", "frame_index", "index")
 
 
@@ -22,20 +23,39 @@ class FrameTable:
     """All frames of a dataset, episode after episode.
 
     Attributes:
-        features: Observation features and ``action`` -> (N, size), float32.
+        features: Observed vectors and ``action`` -> (N, size), float32; pictures -> (N, height, width, 3), uint8.
         episode_starts: (E,), first frame of each episode.
         episode_ends: (E,), one past its last frame.
-        fingerprint: sha256 of indices and features: the identity of the data, wherever they lie.
+        fingerprint: sha256 of indices and numbers, and the sizes of pictures' files: the identity of the data,
+            wherever they lie.
+        tasks: What is done in the data, in words.
+        task_numbers: (N,), which of the tasks in each frame; -1 where the data do not tell.
+        parts: (E,), which of several datasets each episode comes from.
     """
 
     features: dict[str, Tensor]
     episode_starts: Tensor
     episode_ends: Tensor
     fingerprint: str
+    tasks: tuple[str, ...]
+    task_numbers: Tensor
+    parts: Tensor
 
     @property
     def episodes(self) -> int:
         return len(self.episode_starts)
+
+    def first(self, episodes: int) -> "FrameTable":
+        """Return only the first so many episodes."""
+        frames = int(self.episode_ends[episodes - 1])
+        return replace(
+            self,
+            features={name: column[:frames] for name, column in self.features.items()},
+            episode_starts=self.episode_starts[:episodes],
+            episode_ends=self.episode_ends[:episodes],
+            task_numbers=self.task_numbers[:frames],
+            parts=self.parts[:episodes],
+        )
 
     def frames_of(self, episodes: Sequence[int]) -> Tensor:
         """Return the frame numbers of the given episodes, in order."""
@@ -55,12 +75,14 @@ def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None) -> 
     for name in observed:
         if name not in known:
             raise InputError(f"'{folder.root}' has no numeric vector '{name}', only {sorted(known)}")
-    if not observed:
+    if not observed and not folder.cameras():
         raise InputError(
             f"'{folder.root}' has no numeric observation, only {sorted(folder.info['features'])}: name another dataset"
         )
 
-    names = [*_INDICES, "timestamp", *observed, "action"]
+    tasks = folder.tasks()
+    has_tasks = bool(tasks) and TASK_INDEX in folder.info["features"]
+    names = [*_INDICES, *([TASK_INDEX] if has_tasks else []), "timestamp", *observed, "action"]
     parts: list[dict[str, np.ndarray]] = []
     frames = 0
     for path in folder.data_files():
@@ -96,14 +118,62 @@ def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None) -> 
     for name in sorted(set(columns) - {"timestamp"}):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(columns[name]).tobytes())
-    features = {name: torch.from_numpy(columns[name]) for name in [*observed, "action"]}
-    return FrameTable(features, torch.from_numpy(starts), torch.from_numpy(ends), digest.hexdigest())
+    return FrameTable(
+        features={name: torch.from_numpy(columns[name]) for name in [*observed, "action"]},
+        episode_starts=torch.from_numpy(starts),
+        episode_ends=torch.from_numpy(ends),
+        fingerprint=digest.hexdigest(),
+        tasks=tuple(tasks.values()),
+        task_numbers=_task_numbers(columns.get(TASK_INDEX), tasks, folder, frames),
+        parts=torch.zeros(len(starts), dtype=torch.long),
+    )
+
+
+def join_tables(tables: Sequence[FrameTable]) -> FrameTable:
+    """Return several datasets as one, episode after episode; the same task in two of them is one task.
+
+    Raises:
+        ValueError: They do not hold the same vectors.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    sizes = [{name: x.shape[1] for name, x in table.features.items()} for table in tables]
+    odd = next((i for i, other in enumerate(sizes) if other != sizes[0]), None)
+    if odd is not None:
+        raise ValueError(f"number {odd + 1} holds {sizes[odd]}, the first {sizes[0]}")
+    starts = np.cumsum([0, *(len(table.features["action"]) for table in tables)]).tolist()
+    tasks = tuple(dict.fromkeys(task for table in tables for task in table.tasks))
+    renumbered = []
+    for table in tables:
+        new = torch.tensor([tasks.index(task) for task in table.tasks] + [-1])  # -1 stays -1
+        renumbered.append(new[table.task_numbers])
+    return FrameTable(
+        features={name: torch.cat([table.features[name] for table in tables]) for name in sizes[0]},
+        episode_starts=torch.cat([t.episode_starts + start for t, start in zip(tables, starts, strict=False)]),
+        episode_ends=torch.cat([t.episode_ends + start for t, start in zip(tables, starts, strict=False)]),
+        fingerprint=hashlib.sha256("".join(table.fingerprint for table in tables).encode()).hexdigest(),
+        tasks=tasks,
+        task_numbers=torch.cat(renumbered),
+        parts=torch.repeat_interleave(torch.arange(len(tables)), torch.tensor([t.episodes for t in tables])),
+    )
+
+
+def _task_numbers(column: np.ndarray | None, tasks: Mapping[int, str], folder: DatasetFolder, frames: int) -> Tensor:
+    """Return which of the tasks, in their order, each frame belongs to, (N,)."""
+    if column is None:
+        return torch.full((frames,), -1)
+    unknown = sorted(set(np.unique(column).tolist()) - set(tasks))
+    if unknown:
+        raise InputError(f"'{folder.root}' has frames of task {unknown[0]}, which its tasks.parquet does not name")
+    place = {number: i for i, number in enumerate(tasks)}
+    different, rows = np.unique(column, return_inverse=True)
+    return torch.tensor([place[number] for number in different.tolist()])[torch.from_numpy(rows)]
 
 
 def _to_array(name: str, column: pa.ChunkedArray) -> np.ndarray:
     """Return (N,) for an index, else (N, size) float32. Raises ValueError where frames differ in size."""
     array = column.combine_chunks()
-    if name in _INDICES:
+    if name in _INDICES or name == TASK_INDEX:
         return array.to_numpy(zero_copy_only=False)
     if not pa.types.is_nested(array.type):  # LeRobot stores vectors of length 1 as plain numbers
         return array.to_numpy(zero_copy_only=False).astype(np.float32)[:, None]

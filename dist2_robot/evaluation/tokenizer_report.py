@@ -85,8 +85,8 @@ def measure_tokenizer(
     Raises:
         ValueError: It cannot learn from these chunks.
     """
-    batch = training.gather(torch.arange(len(training)))
-    whole = batch.actions[~batch.is_padding.any(dim=1)]
+    actions, is_padding = training.chunks(torch.arange(len(training)))
+    whole = actions[~is_padding.any(dim=1)]
     started = time.perf_counter()
     tokenizer.fit(whole)
     fit_s = time.perf_counter() - started
@@ -129,7 +129,7 @@ def frontier(reports: Sequence[TokenizerReport]) -> list[TokenizerReport]:
 
 def share_at_limits(spec: ActionSpec, windows: ChunkWindows) -> dict[str, float]:
     """Return the share of recorded actions at or beyond their limits, by dimension; those that wrap have none."""
-    actions = windows.gather(torch.arange(len(windows))).actions[:, 0].double()
+    actions = windows.chunks(torch.arange(len(windows)))[0][:, 0].double()
     return {
         d.name: float(((column <= d.low) | (column >= d.high)).double().mean())
         for d, column in zip(spec.dimensions, actions.T, strict=True)
@@ -138,12 +138,12 @@ def share_at_limits(spec: ActionSpec, windows: ChunkWindows) -> dict[str, float]
 
 
 def _errors(tokenizer: Tokenizer, windows: ChunkWindows) -> dict[str, Any]:
-    batch = windows.gather(_spaced(len(windows)))
-    error = (tokenizer.decode(tokenizer.encode(batch.actions)).double() - batch.actions.double()).abs()
+    actions, is_padding = windows.chunks(_spaced(len(windows)))
+    error = (tokenizer.decode(tokenizer.encode(actions)).double() - actions.double()).abs()
     for i, d in enumerate(tokenizer.spec.dimensions):
         if d.wraps:
             error[..., i] = difference(error[..., i, None], torch.zeros(1), d.high - d.low)[..., 0].abs()
-    error = error[~batch.is_padding]  # (steps, A)
+    error = error[~is_padding]  # (steps, A)
     scaled = error / torch.tensor([d.tolerance for d in tokenizer.spec.dimensions], dtype=torch.float64)
     flat = scaled.flatten().sort().values
     return {

@@ -1,15 +1,12 @@
 """Observation to features: learned queries, one a step or a token of the chunk, attend to what is seen.
 
-B batch, F observed features, Q queries, D width.
+B batch, F tokens of what is observed, Q queries, D width.
 """
-
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from dist2_robot.actions.normalizer import Normalizer
-from dist2_robot.models.state_encoder import StateEncoder
+from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.models.transformer import KeyValueCache, Transformer
 from dist2_robot.types import Observation
 
@@ -26,7 +23,7 @@ class ChunkTransformer(nn.Module):
 
     def __init__(
         self,
-        observation_sizes: Mapping[str, int],
+        encoder: ObservationEncoder,
         queries: int,
         *,
         width: int,
@@ -34,15 +31,13 @@ class ChunkTransformer(nn.Module):
         attention_heads: int,
         causal: bool = False,
     ) -> None:
-        """Args: observation_sizes: Feature name -> length of its vector. queries: Q. width: D.
+        """Args: encoder: Makes tokens of an observation, of the same width. queries: Q. width: D.
 
         depth: Transformer blocks. attention_heads: Of each block. causal: Whether queries see earlier ones only.
         """
         super().__init__()
-        self.normalizer = Normalizer(observation_sizes)
-        self.encoder = StateEncoder(observation_sizes, width)
-        seen = len(observation_sizes)
-        self.feature_embedding = nn.Parameter(torch.randn(seen, width) * 0.02)
+        self.encoder = encoder
+        seen = encoder.tokens
         self.queries = nn.Parameter(torch.randn(queries, width) * 0.02)  # (Q, D)
         self.transformer = Transformer(width, depth, attention_heads)
         mask = torch.ones(seen + queries, seen + queries, dtype=torch.bool).tril()
@@ -57,9 +52,9 @@ class ChunkTransformer(nn.Module):
             inputs: (B, Q, D), added to the queries.
 
         Raises:
-            ValueError: A feature is missing, has another length or holds a number that is not finite.
+            ValueError: The observation is not what the encoder was made for.
         """
-        seen = self._encode(observation)
+        seen = self.encoder(observation)
         queries = self.queries.expand(len(seen), -1, -1)
         queries = queries if inputs is None else queries + inputs
         return self.transformer(torch.cat([seen, queries], dim=1), self.mask)[:, seen.shape[1] :]
@@ -67,7 +62,7 @@ class ChunkTransformer(nn.Module):
     def begin(self, observation: Observation) -> list[KeyValueCache]:
         """Look at the observation once; `extend` goes on from there."""
         cache = self.transformer.new_cache()
-        self.transformer(self._encode(observation), cache=cache)
+        self.transformer(self.encoder(observation), cache=cache)
         return cache
 
     def extend(self, query: int, inputs: Tensor | None, cache: list[KeyValueCache]) -> Tensor:
@@ -75,6 +70,3 @@ class ChunkTransformer(nn.Module):
         batch = len(cache[0].keys) if cache and cache[0].keys is not None else 1
         x = self.queries[query].expand(batch, 1, -1)
         return self.transformer(x if inputs is None else x + inputs[:, None], cache=cache)[:, 0]
-
-    def _encode(self, observation: Observation) -> Tensor:
-        return self.encoder(self.normalizer.normalize(observation)) + self.feature_embedding  # (B, F, D)

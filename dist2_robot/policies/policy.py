@@ -1,7 +1,6 @@
 """The contract of a policy. B batch, T steps of a chunk, A action dimensions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -10,7 +9,7 @@ from dist2_robot.actions.normalizer import Normalizer
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.losses.output import LossOutput
 from dist2_robot.models.chunk_transformer import ChunkTransformer
-from dist2_robot.types import ActionChunk, Batch, Observation
+from dist2_robot.types import ActionChunk, Batch, Observation, ObservationSpec
 
 
 class Policy(nn.Module, ABC):
@@ -31,12 +30,12 @@ class Policy(nn.Module, ABC):
     @property
     def normalizer(self) -> Normalizer:
         """Scales what is observed; to be fitted on the training frames."""
-        return self.trunk.normalizer
+        return self.trunk.encoder.normalizer
 
     @property
-    def observation_sizes(self) -> Mapping[str, int]:
-        """Feature name -> length of its vector."""
-        return self.trunk.encoder.sizes
+    def observation(self) -> ObservationSpec:
+        """What the policy looks at."""
+        return self.trunk.encoder.observation
 
     @abstractmethod
     def loss(self, loss: nn.Module, batch: Batch) -> LossOutput:

@@ -1,6 +1,5 @@
 """The rival without tokens: one number per action. B batch, T steps of a chunk, A action dimensions, D width."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.difference import difference
 from dist2_robot.losses.output import LossOutput
 from dist2_robot.models.chunk_transformer import ChunkTransformer
+from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.policies.policy import Policy
 from dist2_robot.types import ActionChunk, Batch, Observation
 
@@ -20,7 +20,7 @@ class RegressionPolicy(Policy):
     Args:
         spec: What an action is; its limits span [-1, 1].
         horizon: T.
-        observation_sizes: Feature name -> length of its vector.
+        encoder: Makes tokens of what is seen and told, of width D.
         width: D.
         depth: Transformer blocks.
         attention_heads: Heads of each block.
@@ -32,14 +32,14 @@ class RegressionPolicy(Policy):
     def __init__(
         self,
         spec: ActionSpec,
-        observation_sizes: Mapping[str, int],
+        encoder: ObservationEncoder,
         *,
         horizon: int,
         width: int,
         depth: int,
         attention_heads: int,
     ) -> None:
-        trunk = ChunkTransformer(observation_sizes, horizon, width=width, depth=depth, attention_heads=attention_heads)
+        trunk = ChunkTransformer(encoder, horizon, width=width, depth=depth, attention_heads=attention_heads)
         super().__init__(spec, horizon, trunk)
         self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
         self.linear = nn.Linear(width, len(spec))
@@ -48,8 +48,7 @@ class RegressionPolicy(Policy):
 
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
-        observed = dict(self.observation_sizes)
-        return {"name": "regression", "horizon": self.horizon, "observation_sizes": observed, **self.sizes}
+        return {"name": "regression", "horizon": self.horizon, **self.trunk.encoder.config(), **self.sizes}
 
     def forward(self, observation: Observation) -> Tensor:
         """Return actions (B, T, A) on the scale where the limits are -1 and 1."""

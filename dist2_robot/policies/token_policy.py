@@ -3,7 +3,6 @@
 B batch, Q queries, L tokens of a chunk of T steps, n positions of one query, D width, V vocabulary.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from dist2_robot.distances.protocol import Distance
 from dist2_robot.losses.output import LossOutput
 from dist2_robot.models.chunk_transformer import ChunkTransformer
 from dist2_robot.models.head import Head
+from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.policies.decoding import ORDERED_RULES, RULES, Choice, Meanings, Sampling, choose
 from dist2_robot.policies.policy import Policy
 from dist2_robot.tokenizers.tokenizer import Tokenizer
@@ -34,7 +34,7 @@ class TokenPolicy(Policy):
         spec: What an action is.
         tokenizer: Cuts actions into tokens; owned by the policy, so its bins travel with the weights.
         head: (B, queries, D) -> logits (B, n, V).
-        observation_sizes: Feature name -> length of its vector.
+        encoder: Makes tokens of what is seen and told, of width D.
         width: D.
         depth: Transformer blocks.
         attention_heads: Heads of each block.
@@ -52,7 +52,7 @@ class TokenPolicy(Policy):
         spec: ActionSpec,
         tokenizer: Tokenizer,
         head: Head,
-        observation_sizes: Mapping[str, int],
+        encoder: ObservationEncoder,
         *,
         width: int,
         depth: int,
@@ -73,7 +73,7 @@ class TokenPolicy(Policy):
         causal = generation == "autoregressive"
         sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
         count = tokenizer.tokens_per_chunk // group
-        super().__init__(spec, tokenizer.horizon, ChunkTransformer(observation_sizes, count, **sizes, causal=causal))
+        super().__init__(spec, tokenizer.horizon, ChunkTransformer(encoder, count, **sizes, causal=causal))
         self.tokenizer, self.head = tokenizer, head
         self.sizes, self.query_kind, self.generation = sizes, queries, generation
         self.sampling, self.distance = sampling or Sampling(), distance
@@ -108,7 +108,7 @@ class TokenPolicy(Policy):
             "name": "token",
             "tokenizer": self.tokenizer.config(),
             "head": self.head.config(),
-            "observation_sizes": dict(self.observation_sizes),
+            **self.trunk.encoder.config(),
             **self.sizes,
             "queries": self.query_kind,
             "generation": self.generation,

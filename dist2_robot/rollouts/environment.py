@@ -12,6 +12,7 @@ import numpy as np
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.errors import InputError, did_you_mean
 
+IMAGES = "observation.images."
 ENTRY_POINT_GROUP = "dist2_robot.environments"
 
 
@@ -22,10 +23,12 @@ class EnvironmentSpec:
     Attributes:
         id: A gymnasium id with a namespace, ``gym_dist2/MetaWorld-v0``.
         kwargs: Arguments of its constructor; plain values, since they travel to worker processes.
+        history: How many moments an observation holds; with several, each part of it has them first, oldest first.
     """
 
     id: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    history: int = 1
 
     def __str__(self) -> str:
         return f"{self.id}({', '.join(f'{name}={value}' for name, value in self.kwargs.items())})"
@@ -45,6 +48,8 @@ def make_environment(spec: EnvironmentSpec, render: bool = False) -> gym.Env:
         env = gym.make(spec.id, disable_env_checker=True, **arguments)
     except (ValueError, TypeError, ImportError) as error:
         raise InputError(f"environment {spec}: {' '.join(str(error).split())}") from error
+    if spec.history > 1:
+        env = gym.wrappers.FrameStackObservation(env, spec.history, padding_type="reset")
     for name in ("action_spec", "observation_names", "render_fps"):
         if name not in env.metadata:
             raise InputError(f"environment {spec.id}: its metadata has no '{name}', which dist2_robot needs")
@@ -65,7 +70,7 @@ def to_features(observation: Mapping[str, Any]) -> dict[str, np.ndarray]:
     if "environment_state" in observation:
         features["observation.environment_state"] = np.asarray(observation["environment_state"], np.float32)
     for camera, image in observation.get("pixels", {}).items():
-        features[f"observation.images.{camera}"] = np.asarray(image)
+        features[f"{IMAGES}{camera}"] = np.asarray(image)
     return features
 
 

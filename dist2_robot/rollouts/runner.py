@@ -44,8 +44,8 @@ def run_episodes(
     took along, never of the run: success, failure and error add up to the seeds.
 
     Args:
-        act: Maps features (B, ...) by LeRobot's names to chunks of actions (B, T, A), B being `INFERENCE_ROWS`; rows
-            without an episode repeat another one and are thrown away.
+        act: Maps features (B, ...) by LeRobot's names, and texts under ``task``, to chunks of actions (B, T, A), B
+            being `INFERENCE_ROWS`; rows without an episode repeat another one and are thrown away.
         environment: What to simulate.
         seeds: What to reset each episode with.
         workers: How many processes simulate; 0 for this one, where nothing can time out.
@@ -138,9 +138,8 @@ class _Ledger:
         if not report.is_over:
             self.seen[report.slot], self.steps[report.slot] = report.features or {}, report.steps
             if report.steps == 0:
-                self._starts[report.slot] = {
-                    name: tuple(x.tolist()) for name, x in self.seen[report.slot].items() if x.ndim == 1
-                }
+                seen = {name: x[-1] if x.ndim == 2 else x for name, x in self.seen[report.slot].items()}
+                self._starts[report.slot] = {name: tuple(x.tolist()) for name, x in seen.items() if x.ndim == 1}
             return
         index = self.running.pop(report.slot)
         start = self._starts.pop(report.slot, {})

@@ -44,7 +44,7 @@ class Report:
     """How the episode of a slot stands after a command.
 
     Attributes:
-        features: What is seen now, by LeRobot's names; None after an error.
+        features: What is seen now, by LeRobot's names, and under ``task`` what is to be done; None after an error.
         is_over: Whether the episode has ended, by itself, at its limit or by an error.
         error: What broke, empty if nothing.
         is_input_error: Whether the error would meet every episode alike.
@@ -108,6 +108,9 @@ class Slot:
 
     def __init__(self, env: gym.Env) -> None:
         self._env = env
+        self._task = {}
+        if env.has_wrapper_attr("task_description"):
+            self._task = {"task": np.asarray(str(env.get_wrapper_attr("task_description")))}
         self._tolerances = np.array([dimension.tolerance for dimension in action_spec(env).dimensions])
         rate_hz = env.metadata["render_fps"]
         self._film_every = max(1, round(rate_hz / FILM_HZ))
@@ -158,7 +161,7 @@ class Slot:
         is_over = is_over or bool(error)
         return Report(
             slot=self._command.slot,
-            features=None if error else to_features(observation),
+            features=None if error else {**to_features(observation), **self._task},
             is_over=is_over,
             error=error,
             steps=len(self._executed),

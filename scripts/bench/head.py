@@ -58,7 +58,7 @@ def new_policy(head: dict, bins: int, queries: str) -> TokenPolicy:
             "name": "token",
             "tokenizer": {"name": "uniform", "horizon": HORIZON, "bins": bins},
             "head": head,
-            "observation_sizes": SIZES,
+            "observation": {"numbers": SIZES},
             "width": WIDTH,
             "depth": 2,
             "attention_heads": 4,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from dist2_robot.checkpoints.golden import golden_pairs
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, golden_tensors
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.store import save_checkpoint
@@ -27,12 +27,12 @@ def manifest_of(policy: Policy, step: int) -> Manifest:
         policy=policy.config(),
         action_spec=SPEC.to_dict(),
         observation_names=NAMES,
-        environment=None,
-        task=None,
+        environments=[],
+        tasks=[],
         dataset={"root": "somewhere"},
         step=step,
         provenance=PROVENANCE,
-        golden=golden_pairs(policy, observation()),
+        golden_tasks=[],
     )
 
 
@@ -40,5 +40,6 @@ def save(run: Path, step: int, seed: int = 0) -> Path:
     """Save the policy of a seed as the checkpoint of a step, and return its folder."""
     policy = tiny_policy(seed).eval()
     folder = run / "checkpoints" / f"step_{step:07d}"
-    save_checkpoint(folder, manifest_of(policy, step), policy.state_dict(), EXTRA)
+    golden = {GOLDEN_FILE: golden_tensors(policy, observation())}
+    save_checkpoint(folder, manifest_of(policy, step), policy.state_dict(), EXTRA | golden)
     return folder

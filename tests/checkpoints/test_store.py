@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from dist2_robot.checkpoints import store
-from dist2_robot.checkpoints.golden import check_golden
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden
 from dist2_robot.checkpoints.manifest import DIGEST, MANIFEST_FILE
 from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, numbered_checkpoints, read_tensors
 from dist2_robot.errors import InputError
@@ -50,10 +50,10 @@ def test_what_was_saved_is_loaded_to_the_bit(folder):
 
 def test_the_golden_pairs_are_given_again(folder):
     policy, manifest = load_policy(folder)
-    assert check_golden(policy, manifest.golden) == 0
+    assert check_golden(policy, read_tensors(folder, manifest, GOLDEN_FILE), []) == 0
     with torch.no_grad():
         policy.head.linear.weight.add_(torch.randn(policy.head.linear.weight.shape))
-    assert check_golden(policy, manifest.golden) > 0
+    assert check_golden(policy, read_tensors(folder, manifest, GOLDEN_FILE), []) > 0
 
 
 def test_a_run_folder_means_its_best_else_its_last_checkpoint(tmp_path):
@@ -165,19 +165,21 @@ def change_manifest(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"format_version": 2}, "format version 2, this program reads 1"),
+        ({"format_version": 1}, "format version 1, this program reads 2"),
         ({"format_version": "gone"}, "format version None"),
         ({"surprise": 1}, "['surprise']"),
-        ({"golden": "gone"}, "['golden']"),
+        ({"golden_tasks": "gone"}, "['golden_tasks']"),
         ({"class": "os.system"}, "['class']"),
         ({"_target_": "os.system"}, "['_target_']"),
         ({"steps": [{"class": "x"}], "registry_name": "y"}, "['registry_name', 'steps']"),
         ({"step": "many"}, "'step'"),
         ({"step": True}, "'step'"),
         ({"files": 5}, "'files'"),
-        ({"golden": {}}, "'golden'"),
+        ({"golden_tasks": {}}, "'golden_tasks'"),
         ({"observation_names": None}, "'observation_names'"),
-        ({"environment": "gym_dist2/MetaWorld-v0"}, "'environment'"),
+        ({"environments": "gym_dist2/MetaWorld-v0"}, "'environments'"),
+        ({"environments": [{"id": "gym_dist2/MetaWorld-v0"}]}, "'environments'"),
+        ({"environments": [{"id": 5, "kwargs": {}}]}, "'environments'"),
         ({"dataset": []}, "'dataset'"),
     ],
 )
@@ -207,8 +209,9 @@ def test_a_manifest_of_another_format_is_refused(folder, changes, says):
         ({"width": "wide"}, "head 'free'"),
         ({"attention_heads": 3}, "attention heads"),
         ({"depth": None}, "policy"),
-        ({"observation_sizes": {}}, "feature"),
-        ({"observation_sizes": [3]}, "policy"),
+        ({"observation": {"numbers": {}}}, "feature"),
+        ({"observation": [3]}, "policy"),
+        ({"observation": {"numbers": {"x": "many"}}}, "policy"),
     ],
 )
 def test_a_manifest_names_what_is_in_the_registry_and_nothing_else(folder, changes, says):

@@ -22,7 +22,7 @@ def policy():
         "name": "token",
         "tokenizer": {"name": "uniform", "horizon": 4, "bins": 16},
         "head": {"name": "free"},
-        "observation_sizes": {"observation.state": 4, "observation.environment_state": 4},
+        "observation": {"numbers": {"observation.state": 4, "observation.environment_state": 4}},
         "width": 16,
         "depth": 1,
         "attention_heads": 2,

@@ -15,8 +15,8 @@ import torch
 import wandb
 from safetensors.torch import load_file
 
-from dist2_robot.checkpoints.golden import check_golden
-from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden
+from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, read_tensors
 from dist2_robot.training.stop import EXIT_CODE
 from tests.cli.small import SMALL
 from tests.data.recordings import JOINTS, TASK, write_reach
@@ -48,9 +48,10 @@ def test_a_run_tells_what_it_learned_and_keeps_it(command, reach, tmp_path):
     assert {name: unit for name, (_, unit) in errors.items()} == {"x": "cm", "gripper": "%"}
     run = tmp_path / "run"
     policy, manifest = load_policy(run)
-    assert check_golden(policy, manifest.golden) == 0
-    assert len(manifest.golden) == 4
-    assert manifest.task == TASK
+    golden = read_tensors(find_checkpoint(run), manifest, GOLDEN_FILE)
+    assert check_golden(policy, golden, manifest.golden_tasks) == 0
+    assert len(golden["tokens"]) == 4
+    assert manifest.tasks == [TASK]
     assert manifest.step == 20
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step_0000016", "step_0000020"]
 
@@ -73,7 +74,7 @@ def test_data_of_a_stranger_are_learned_in_degrees(command, teleoperated):
     assert [unit for _, unit in errors.values()] == ["deg"] * 5 + ["%"]
     assert all(0 < error < 200 for error, _ in errors.values())
     assert "limits from data" in outcome.out
-    assert load_policy("arm")[1].environment is None
+    assert load_policy("arm")[1].environments == []
 
 
 def test_without_held_out_episodes_there_is_no_error_to_tell(command, reach):

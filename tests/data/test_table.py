@@ -27,7 +27,7 @@ def copy(reach, tmp_path):
 
 def read(root):
     folder = open_folder(root)
-    return recorded_spec(folder, read_table(folder))
+    return recorded_spec(folder, read_table(folder).features["action"])
 
 
 def complaint(root):
@@ -226,14 +226,14 @@ def test_a_dataset_that_the_hub_does_not_give_is_told():
 
 def test_the_recorded_spec_is_the_recorders(reach):
     folder = open_folder(reach)
-    assert recorded_spec(folder, read_table(folder)) == SPEC
+    assert recorded_spec(folder, read_table(folder).features["action"]) == SPEC
     assert {name: folder.names(name) for name in NAMES} == NAMES
 
 
 def test_a_strangers_spec_is_guessed_from_names_and_ranges(teleoperated):
     folder = open_folder(teleoperated)
     table = read_table(folder)
-    spec = recorded_spec(folder, table)
+    spec = recorded_spec(folder, table.features["action"])
     assert spec.source == "data"
     assert spec.rate_hz == 30
     assert spec.names[0] == "shoulder_pan.pos"

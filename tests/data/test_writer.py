@@ -29,7 +29,7 @@ def test_what_was_written_is_read(tmp_path):
     for name, column in table.features.items():
         expected = np.concatenate([episode.features[name] for episode in episodes])
         np.testing.assert_array_equal(column.numpy(), expected)
-    assert recorded_spec(folder, table) == SPEC
+    assert recorded_spec(folder, table.features["action"]) == SPEC
     assert {name: folder.names(name) for name in NAMES} == NAMES
     assert folder.recording["seed"] == 5
     assert folder.recording["episode_seeds"] == [episode.seed for episode in episodes]

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.models.state_encoder import StateEncoder
 from dist2_robot.models.transformer import Transformer
-from dist2_robot.types import Observation
+from dist2_robot.types import Observation, ObservationSpec
 
 
 def test_the_transformer_knows_no_order_of_its_own():
@@ -44,4 +45,4 @@ def test_features_are_encoded_in_the_order_of_the_encoder():
 
 def test_a_policy_that_sees_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one"):
-        StateEncoder({}, width=8)
+        ObservationEncoder(ObservationSpec({}), width=8)

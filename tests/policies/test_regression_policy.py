@@ -16,7 +16,7 @@ from tests.policies.test_token_policy import HIGH, LOW, SIZES, SPEC, T, observe
 CONFIG = {
     "name": "regression",
     "horizon": T,
-    "observation_sizes": SIZES,
+    "observation": {"numbers": SIZES},
     "width": 16,
     "depth": 2,
     "attention_heads": 2,

@@ -32,7 +32,7 @@ def config(head="mixture", queries="step", generation="parallel"):
         "name": "token",
         "tokenizer": {"name": "uniform", "horizon": T, "bins": V},
         "head": {"name": head},
-        "observation_sizes": SIZES,
+        "observation": {"numbers": SIZES},
         "width": 16,
         "depth": 2,
         "attention_heads": 2,
@@ -174,7 +174,7 @@ def test_its_config_and_its_state_are_all_that_it_is(policy):
 
 def test_limits_and_statistics_are_in_its_state(policy):
     names = {name.rpartition(".")[0] for name, _ in policy.named_buffers() if name in policy.state_dict()}
-    assert names == {"tokenizer", "trunk.normalizer"}
+    assert names == {"tokenizer", "trunk.encoder.normalizer"}
 
 
 @pytest.mark.fault("D1")
@@ -213,11 +213,11 @@ def test_an_unknown_rule_is_refused_when_the_policy_is_built():
     policy = build_policy(SPEC, config())
     arguments = {"width": 16, "depth": 1, "attention_heads": 2, "decoding": "modal"}
     with pytest.raises(ValueError, match="'modal'"):
-        type(policy)(SPEC, policy.tokenizer, policy.head, SIZES, **arguments)
+        type(policy)(SPEC, policy.tokenizer, policy.head, policy.trunk.encoder, **arguments)
 
 
 def test_an_unknown_kind_of_query_is_refused_when_the_policy_is_built():
     policy = build_policy(SPEC, config())
     arguments = {"width": 16, "depth": 1, "attention_heads": 2, "queries": "joint"}
     with pytest.raises(ValueError, match="'joint'"):
-        type(policy)(SPEC, policy.tokenizer, policy.head, SIZES, **arguments)
+        type(policy)(SPEC, policy.tokenizer, policy.head, policy.trunk.encoder, **arguments)

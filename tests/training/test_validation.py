@@ -58,15 +58,15 @@ def test_the_error_is_the_mean_distance_in_the_unit_of_each_dimension(windows):
 def test_an_angle_errs_the_short_way_round():
     spec = ActionSpec((ActionDimension("yaw", "joint", "rad", -math.pi, math.pi, wraps=True),), "absolute", 10, "robot")
     policy = tiny_policy(
-        spec=spec, changes={"observation_sizes": {"observation.state": 1}, "decoding": "argmax"}
+        spec=spec, changes={"observation": {"numbers": {"observation.state": 1}}, "decoding": "argmax"}
     ).eval()
     with torch.no_grad():  # a policy that always turns to the last bin, next to pi
         policy.head.linear.weight.zero_()
         policy.head.linear.bias.copy_(torch.nn.functional.one_hot(torch.tensor(15), 16).float())
     actions = torch.full((5, 1), -math.pi + 0.01)
-    table = FrameTable(
-        {"observation.state": torch.zeros(5, 1), "action": actions}, torch.tensor([0]), torch.tensor([5]), ""
-    )
+    features = {"observation.state": torch.zeros(5, 1), "action": actions}
+    zero = torch.tensor([0])
+    table = FrameTable(features, zero, torch.tensor([5]), "", tasks=(), task_numbers=-torch.ones(5).long(), parts=zero)
     loss = build_loss(policy.tokenizer, {"name": "cross_entropy"})
     result = validate(policy, loss, ChunkWindows(table, torch.arange(5), HORIZON), CPU)
     half_a_bin = math.pi / 16

@@ -14,7 +14,7 @@ CONFIG: dict[str, Any] = {
     "name": "token",
     "tokenizer": {"name": "uniform", "horizon": 3, "bins": 16},
     "head": {"name": "free"},
-    "observation_sizes": {name: len(names) for name, names in NAMES.items()},
+    "observation": {"numbers": {name: len(names) for name, names in NAMES.items()}},
     "width": 8,
     "depth": 1,
     "attention_heads": 2,

@@ -11,7 +11,6 @@ from dist2_robot.data.audit.contents import Contents
 from dist2_robot.data.audit.videos import decode_episode
 from dist2_robot.data.episode import Episode
 from dist2_robot.data.recorded_spec import recorded_spec
-from dist2_robot.data.table import FrameTable
 from dist2_robot.data.writer import write_dataset
 from dist2_robot.errors import InputError
 
@@ -40,7 +39,7 @@ def mend(audit: Audit, new: Path) -> dict[int, list[str]]:
         raise InputError(f"no episode of '{contents.folder.root}' is sound")
     whole = np.isin(contents.columns["episode_index"], kept)
     actions = torch.from_numpy(contents.columns[ACTION][whole])
-    spec = recorded_spec(contents.folder, FrameTable({ACTION: actions}, torch.tensor([0]), torch.tensor([0]), ""))
+    spec = recorded_spec(contents.folder, actions)
     recording = {name: value for name, value in contents.folder.recording.items() if name != "action_spec"}
     recording.pop("episode_seeds", None)
     observed = [name for name in contents.vectors if name.startswith("observation.")]

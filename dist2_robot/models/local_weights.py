@@ -1,0 +1,34 @@
+"""Pretrained weights from a file on this machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+
+def load_local_weights(network: nn.Module, path: str, ignored: Sequence[str]) -> None:
+    """Give a network the weights of a safetensors file, all of them.
+
+    Args:
+        network: Of the same names.
+        path: The file.
+        ignored: Parts of names of tensors that the network need not have, such as a classifier's.
+
+    Raises:
+        ValueError: The file is not there, is none, or holds another network.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"weights '{path}' are not a file: mend vision.weights")
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"weights '{path}' are not a safetensors file ({error})") from error
+    expected = network.state_dict()
+    given = {name: tensor for name, tensor in tensors.items() if not any(part in name for part in ignored)}
+    needed = {name for name in expected if not any(part in name for part in ignored)}
+    odd = sorted(set(given) ^ needed) or [name for name in given if given[name].shape != expected[name].shape]
+    if odd:
+        raise ValueError(f"weights '{path}' do not fit the network in {odd[:4]}, {len(odd)} tensors in all")
+    network.load_state_dict(given, strict=False)

@@ -1,0 +1,76 @@
+"""A task as a pretrained language model reads it. B batch, E size of the model's vectors, D width."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dist2_robot.models.instruction_encoder import InstructionEncoder
+
+
+class TextModel(InstructionEncoder):
+    """The mean of the last hidden states of a frozen Hugging Face model, and a learned map of it.
+
+    The model is read from a local folder (safetensors only). The vectors of the known tasks are part of the
+    checkpoint, so the folder is needed only for training, and for tasks in other words.
+    """
+
+    vectors: Tensor
+
+    def __init__(self, tasks: Sequence[str], width: int, *, path: str, size: int | None = None) -> None:
+        """Args: tasks: Those of the data. width: D. path: A folder with model and tokenizer.
+
+        size: E, where a checkpoint brings the vectors; None to work them out now.
+
+        Raises:
+            ValueError: The folder holds no model that can be read.
+        """
+        super().__init__()
+        if not tasks:
+            raise ValueError("the data tell no task to read")
+        self.path = path
+        self.rows = {task: row for row, task in enumerate(tasks)}
+        vectors = read_texts(path, list(tasks)) if size is None else torch.zeros(len(tasks), size)
+        self.register_buffer("vectors", vectors)  # (tasks, E)
+        self.map = nn.Sequential(nn.LayerNorm(vectors.shape[1]), nn.Linear(vectors.shape[1], width))
+
+    def forward(self, tasks: Sequence[str]) -> Tensor:
+        for task in set(tasks) - set(self.rows):
+            self.rows[task] = len(self.rows)
+            self._others = torch.cat([self._known(), read_texts(self.path, [task]).to(self.vectors.device)])
+        rows = torch.tensor([self.rows[task] for task in tasks], device=self.vectors.device)
+        return self.map(self._known()[rows])
+
+    def config(self) -> dict[str, Any]:
+        return {"name": "text_model", "path": self.path, "size": self.vectors.shape[1]}
+
+    def _known(self) -> Tensor:
+        """Return the vectors of all tasks that were ever read, those of the data first."""
+        others = getattr(self, "_others", None)
+        return self.vectors if others is None else others.to(self.vectors.device)
+
+
+@torch.no_grad()
+def read_texts(path: str, texts: Sequence[str]) -> Tensor:
+    """Return what the model in a folder makes of texts, (texts, E). Raises ValueError where there is none."""
+    if not Path(path).is_dir():
+        raise ValueError(f"'{path}' is not a folder with a language model, which the task '{texts[0]}' needs")
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise ValueError("text models need transformers: pip install 'dist2-robot[language]'") from error
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        model = AutoModel.from_pretrained(path, local_files_only=True, use_safetensors=True).eval()
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"'{path}' holds no model that can be read: {' '.join(str(error).split())}") from error
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()
+    model = getattr(model, "text_model", model)  # CLIP and its kin also have eyes
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    tokens = tokenizer(list(texts), padding=True, return_tensors="pt")
+    hidden = model(**tokens).last_hidden_state.float()  # (texts, words, E)
+    counts = tokens["attention_mask"][..., None]
+    return (hidden * counts).sum(1) / counts.sum(1)
