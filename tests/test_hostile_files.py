@@ -17,6 +17,7 @@ from dist2_robot.checkpoints.store import load_policy, read_tensors
 from dist2_robot.cli.environments import choose_environment
 from dist2_robot.cli.run_folder import prepare
 from dist2_robot.data.audit.audit import audit
+from dist2_robot.data.decode import decoded
 from dist2_robot.data.folder import DIST2_FILE, INFO_FILE, open_folder
 from dist2_robot.data.recorded_spec import recorded_spec
 from dist2_robot.data.table import read_table
@@ -236,6 +237,8 @@ def test_the_number_of_a_video_is_a_number(places):
     for key in ("from_timestamp", "to_timestamp"):
         table = table.append_column(f"videos/{camera}/{key}", pa.array([0.0] * len(table)))
     pq.write_table(table, path)
+    with pytest.raises(InputError, match="does not tell where"):
+        next(decoded(open_folder(data), camera))
     findings = audit(data).of("error")
     assert [finding.check for finding in findings] == ["videos"]
     assert "secret" not in findings[0].message + str(findings[0].place)
