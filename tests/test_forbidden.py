@@ -1,9 +1,11 @@
 """Our code never runs what a file, a config or the network names, and never installs versions with known holes."""
 
 import ast
+import contextlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "mar
 NAMES = {
     *("eval", "exec", "builtins.eval", "builtins.exec"),
     *("os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"),
-    *("joblib.load", "pandas.read_pickle"),
+    *("joblib.load", "pandas.read_pickle", "torch.load", "torch.hub.load", "torch.package.PackageImporter"),
     *(f"yaml.{name}" for name in ("load", "load_all", "full_load", "full_load_all", "unsafe_load", "unsafe_load_all")),
     *(f"yaml.{name}" for name in ("Loader", "FullLoader", "UnsafeLoader")),
     *(f"hydra.utils.{name}" for name in ("instantiate", "call", "get_class", "get_method", "get_object")),
@@ -25,7 +27,20 @@ NAMES = {
 # Options that may be given only as this literal; None: not at all.
 OPTIONS = {"weights_only": True, "allow_pickle": False, "shell": False, "trust_remote_code": None, "_target_": None}
 
-FLOORS = {"torch": Version("2.10"), "hydra-core": Version("1.3.8")}
+# Functions whose default has changed, or may: the option must be given.
+EXPLICIT = dict.fromkeys(("numpy.load", "numpy.lib.format.read_array"), "allow_pickle")
+
+# Below these there are published holes through which a file or an answer runs code, or breaks out of a sandbox.
+FLOORS = {"torch": Version("2.10"), "hydra-core": Version("1.3.8"), "jinja2": Version("3.1.6")}
+# The same of what comes with our dependencies.
+LOCKED_FLOORS = {
+    "pyarrow": Version("14.0.1"),
+    "pillow": Version("10.2"),
+    "gitpython": Version("3.1.41"),
+    "pyyaml": Version("5.4"),
+    "setuptools": Version("78.1.1"),
+    "transformers": Version("4.48"),
+}
 
 
 def origins(tree: ast.AST) -> dict[str, str]:
@@ -73,6 +88,13 @@ def reads_target(node: ast.AST) -> bool:
     return False
 
 
+def is_text(node: ast.expr) -> bool:
+    """Tell whether an expression is a string, or put together from one."""
+    if isinstance(node, ast.BinOp):
+        return is_text(node.left) or is_text(node.right)
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
 def forbidden(source: str) -> list[str]:
     """Return `line: what` for each construct in a source that could run foreign code."""
     tree = ast.parse(source)
@@ -90,9 +112,12 @@ def forbidden(source: str) -> list[str]:
         elif isinstance(node, ast.Name | ast.Attribute):
             name = dotted(node, names)
             what += [name] if name in NAMES else []
-        if isinstance(node, ast.Call) and dotted(node.func, names) == "torch.load":
-            given = {option for option, _ in options(node)}
-            what += ["torch.load without weights_only=True"] if "weights_only" not in given else []
+        if isinstance(node, ast.Call):
+            called, given = dotted(node.func, names), {option for option, _ in options(node)}
+            if called in EXPLICIT and EXPLICIT[called] not in given:
+                what.append(f"{called} without {EXPLICIT[called]}")
+            if called.startswith("subprocess.") and any(is_text(argument) for argument in node.args[:1]):
+                what.append(f"{called} of a text, not of a list")
         for option, value in options(node):
             if option in OPTIONS and not (
                 isinstance(value, ast.Constant) and value.value is OPTIONS[option] is not None
@@ -108,10 +133,10 @@ def names_target(text: str) -> bool:
     return re.search(r"""^[^#\n]*\b_target_["']?\s*:""", text, re.MULTILINE) is not None
 
 
-def below_floor(requirement: str) -> bool:
+def below_floor(requirement: str, floors: Mapping[str, Version] = FLOORS) -> bool:
     """Tell whether a requirement allows a version below the floor of its package."""
     parsed = Requirement(requirement)
-    floor = FLOORS.get(parsed.name.lower())
+    floor = floors.get(parsed.name.lower())
     if floor is None:
         return False
     lowest = [Version(s.version) for s in parsed.specifier if s.operator in {"==", ">=", "~="}]
@@ -142,9 +167,15 @@ def test_no_config_names_an_importable_path() -> None:
         "import joblib\njoblib.load(path)",
         "from pandas import read_pickle",
         "import torch as t\nt.load(path)",
-        "from torch import load as read\nread(path)",
-        "import torch\ntorch.load(path, weights_only=False)",
-        "import torch\ntorch.load(path, weights_only=unsafe)",
+        "from torch import load as read",
+        "import torch\ntorch.load(path, weights_only=True)",
+        "import torch\ntorch.hub.load(name)",
+        "import cloudpickle",
+        "import numpy as np\nnp.load(path)",
+        "from numpy.lib import format as npy\nnpy.read_array(file)",
+        "import subprocess\nsubprocess.run('rm ' + name)",
+        "import subprocess\nsubprocess.Popen(f'rm {name}')",
+        "model = load(name, weights_only=False)",
         "arguments = {'weights_only': False}",
         "import numpy as np\nnp.load(path, allow_pickle=True)",
         "eval(text)",
@@ -177,8 +208,8 @@ def test_each_is_found(source: str) -> None:
         "import re\nre.compile(text)",
         "import yaml\nyaml.safe_load(text)",
         "import json\njson.load(file)",
-        "import torch\ntorch.load(path, weights_only=True)",
         "import numpy as np\nnp.load(path, allow_pickle=False)",
+        "import subprocess\nsubprocess.run(['rm', name])",
         "import subprocess\nsubprocess.run(command)",
         "if '_target_' in keys:\n    raise InputError('_target_ is refused')",
         "'''Neither pickle nor eval(text) nor _target_ is used here.'''",
@@ -198,10 +229,17 @@ def test_target_is_found_in_yaml() -> None:
 def test_versions_are_not_below_the_floors() -> None:
     locked = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
-    for requirements in (locked, declared):
+    for requirements, floors in ((locked, FLOORS | LOCKED_FLOORS), (declared, FLOORS)):
         requirements = [line for line in requirements if line and not line.startswith(("#", "-"))]
-        assert {Requirement(line).name.lower() for line in requirements} >= FLOORS.keys()
-        assert [line for line in requirements if below_floor(line)] == []
+        assert {Requirement(line).name.lower() for line in requirements} >= floors.keys()
+        assert [line for line in requirements if below_floor(line, floors)] == []
+
+
+@pytest.mark.fault("S11")
+def test_what_is_installed_is_not_below_the_floors() -> None:
+    for name, floor in (FLOORS | LOCKED_FLOORS).items():
+        with contextlib.suppress(metadata.PackageNotFoundError):  # not all extras are
+            assert Version(metadata.version(name)) >= floor, name
 
 
 def test_a_version_below_the_floor_is_found() -> None:

@@ -1,5 +1,6 @@
 """What a checkpoint says of itself: versioned JSON, beside the weights."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -7,9 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json
 
 FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
+DIGEST = "sha256"
+_DAMAGED = "the checkpoint is damaged, use another"
+_KINDS = {
+    **dict.fromkeys(("policy", "action_spec", "observation_names", "dataset", "provenance", "files"), dict),
+    **dict.fromkeys(("environments", "tasks", "golden_tasks"), list),
+    "step": int,
+}
 
 
 @dataclass(frozen=True)
@@ -40,27 +49,53 @@ class Manifest:
     format_version: int = FORMAT_VERSION
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1)
+        """Return the text of the file: the attributes, and the sha256 of them, for damage to be noticed."""
+        content = asdict(self)
+        return json.dumps(content | {DIGEST: _digest(content)}, indent=1)
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a checkpoint folder. Raises InputError, naming the file, where there is no valid one."""
     path = folder / MANIFEST_FILE
+    if path.is_symlink():
+        raise InputError(f"'{path}' is a symbolic link, which is not followed: copy the file itself in its place")
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
     except FileNotFoundError:
         raise InputError(
             f"'{folder}' is not a checkpoint ({MANIFEST_FILE} is missing): give the output folder of dist2-train"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"'{path}' is not valid JSON ({error}): the checkpoint is damaged, use another") from None
+    except ValueError as error:
+        raise InputError(f"'{path}' is not valid JSON ({error}): {_DAMAGED}") from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(
             f"'{path}' has format version {version}, this program reads {FORMAT_VERSION}: use the one that wrote it"
         )
-    expected = {f.name for f in fields(Manifest)}
-    if set(content) != expected:
-        odd = sorted(set(content) ^ expected)
-        raise InputError(f"'{path}' lacks or adds the entries {odd}: the checkpoint is damaged, use another")
+    digest = content.pop(DIGEST, None)  # the first ones of this format had none
+    odd = sorted(set(content) ^ {f.name for f in fields(Manifest)})
+    if odd:
+        raise InputError(f"'{path}' lacks or adds the entries {odd}: {_DAMAGED}")
+    if digest is not None and digest != _digest(content):
+        raise InputError(f"'{path}' is not what was written (its sha256 differs): {_DAMAGED}")
+    wrong = [key for key, kind in _KINDS.items() if not isinstance(content[key], kind) or content[key] is True]
+    wrong += [] if wrong or all(map(_is_file_name, content["files"])) else ["files"]
+    wrong += [] if wrong or all(map(_is_environment, content["environments"])) else ["environments"]
+    if wrong:
+        raise InputError(f"'{path}' has no valid '{wrong[0]}': {_DAMAGED}")
     return Manifest(**content)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _is_file_name(name: str) -> bool:
+    """Tell whether a name means a file in the folder itself."""
+    return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}
+
+
+def _is_environment(entry: Any) -> bool:
+    if not isinstance(entry, dict) or entry.keys() != {"id", "kwargs"}:
+        return False
+    return isinstance(entry["id"], str) and isinstance(entry["kwargs"], dict)

@@ -1,20 +1,30 @@
 """Checkpoint folders: written whole or not at all, checked when read. No pickle anywhere."""
 
+import contextlib
 import hashlib
 import os
-import shutil
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.checkpoints.folders import (
+    begin_folder,
+    names_begun,
+    put_in_place,
+    remove_folder,
+    settle_folder,
+    standing,
+)
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest, read_manifest
 from dist2_robot.checkpoints.registry import build_policy
+from dist2_robot.checkpoints.tensor_file import load_tensors
 from dist2_robot.errors import InputError
 from dist2_robot.policies.policy import Policy
 
@@ -41,36 +51,35 @@ def save_checkpoint(
     Raises:
         OSError: The disk is full, or the folder may not be written; what was there before is still there.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    contents = {MODEL_FILE: model, **(extra or {})}
-    for name, tensors in contents.items():
-        _write({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, unfinished / name)
-    files = {name: _sha256(unfinished / name) for name in contents}
-    (unfinished / MANIFEST_FILE).write_text(replace(manifest, files=files).to_json())
-    for path in [*unfinished.iterdir(), unfinished]:
-        _sync(path)
-    replaced = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if folder.exists():
-        folder.replace(replaced)
-    unfinished.replace(folder)
-    _sync(folder.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
+    try:
+        unfinished = begin_folder(folder)
+        contents = {MODEL_FILE: model, **(extra or {})}
+        for name, tensors in contents.items():
+            save_file({key: x.detach().cpu().contiguous() for key, x in tensors.items()}, unfinished / name)
+        files = {name: _sha256(unfinished / name) for name in contents}
+        (unfinished / MANIFEST_FILE).write_text(replace(manifest, files=files).to_json())
+        for path in [*unfinished.iterdir(), unfinished]:
+            _sync(path)
+        put_in_place(unfinished, folder)
+        _sync(folder.parent)
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            settle_folder(folder)
+        raise OSError(f"cannot write '{folder}' ({error}); the checkpoints before it are intact") from error
 
 
 def read_tensors(folder: Path, manifest: Manifest, name: str) -> dict[str, Tensor]:
     """Read one safetensors file of a checkpoint. Raises InputError, naming the file, if it is not what was written."""
     path = folder / name
+    if path.is_symlink():
+        raise InputError(f"'{path}' is a symbolic link, which is not followed: copy the file itself in its place")
     if name not in manifest.files or not path.is_file():
         raise InputError(f"'{path}' is missing: {_use_another(folder)}")
     if _sha256(path) != manifest.files[name]:
         raise InputError(f"'{path}' is not what was written (its sha256 differs): {_use_another(folder)}")
     try:
-        return load_file(path)
-    except SafetensorError as error:
+        return load_tensors(path)
+    except ValueError as error:
         raise InputError(f"'{path}' cannot be read ({error}): {_use_another(folder)}") from error
 
 
@@ -94,11 +103,15 @@ def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[Policy, Ma
 
 def find_checkpoint(path: Path) -> Path:
     """Return the checkpoint folder that a path means: itself, or the best, else the last, of a run folder."""
+    path = standing(path)
     if (path / MANIFEST_FILE).exists():
         return path
     if not path.exists():
-        raise InputError(f"checkpoint folder '{path}' does not exist: train one with dist2-train, or mend checkpoint=")
-    best = path / "checkpoints" / BEST
+        raise InputError(
+            f"checkpoint folder '{path}' does not exist: train one with dist2-train, or mend checkpoint= (only local "
+            "folders are read, download others yourself)"
+        )
+    best = standing(path / "checkpoints" / BEST)
     if (best / MANIFEST_FILE).exists():
         return best
     numbered = numbered_checkpoints(path)
@@ -112,7 +125,27 @@ def find_checkpoint(path: Path) -> Path:
 
 def numbered_checkpoints(run: Path) -> list[Path]:
     """Return the complete checkpoints of a run, by step."""
-    return sorted(path for path in (run / "checkpoints").glob("step_*") if (path / MANIFEST_FILE).exists())
+    return _numbered(run / "checkpoints")
+
+
+def prune_checkpoints(run: Path, keep: int) -> None:
+    """Remove all but the last checkpoints of a run, and what killed processes left of others."""
+    settle_checkpoints(run)
+    for old in numbered_checkpoints(run)[:-keep]:
+        remove_folder(old)
+
+
+def settle_checkpoints(run: Path) -> None:
+    """Finish or undo what killed processes had begun with the checkpoints of a run. Not while another one writes."""
+    for name in names_begun(run / "checkpoints", "step_*"):
+        settle_folder(run / "checkpoints" / name)
+
+
+def _numbered(parent: Path) -> list[Path]:
+    names = {path.name for path in parent.glob("step_*")} | names_begun(parent, "step_*")
+    steps = sorted((int(name[5:]), name) for name in names if re.fullmatch(r"step_[0-9]+", name))
+    folders = [standing(parent / name) for _, name in steps]
+    return [folder for folder in folders if (folder / MANIFEST_FILE).exists()]
 
 
 def _build(folder: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> Policy:
@@ -126,18 +159,10 @@ def _build(folder: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> P
 
 def _use_another(folder: Path) -> str:
     """Say what to do about a damaged checkpoint, with the last of its neighbours if there is one."""
-    neighbours = sorted(path for path in folder.parent.glob("step_*") if (path / MANIFEST_FILE).exists())
-    others = [path for path in neighbours if path.name != folder.name]
+    others = [path for path in _numbered(folder.parent) if path.name != folder.name]
     if not others:
         return "the checkpoint is damaged, use another"
     return f"the checkpoint is damaged, use another: '{others[-1]}' (to resume from that one, delete the damaged one)"
-
-
-def _write(tensors: Mapping[str, Tensor], path: Path) -> None:
-    try:
-        save_file(dict(tensors), path)
-    except SafetensorError as error:
-        raise OSError(f"cannot write '{path}' ({error}); the checkpoints before it are intact") from error
 
 
 def _sha256(path: Path) -> str:

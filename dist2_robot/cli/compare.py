@@ -1,6 +1,5 @@
 """dist2-compare: evaluated runs side by side, paired on their initial states."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from dist2_robot.evaluation.compare import compare_runs, format_table
 from dist2_robot.evaluation.comparison_picture import write_comparison_picture
 from dist2_robot.evaluation.methods import are_methods, compare_methods, format_methods
 from dist2_robot.evaluation.report import write_report
+from dist2_robot.json_file import write_json
 
 ABOUT = """
 Compare evaluated runs: success rates with intervals, and differences from the first, paired episode by episode.
@@ -37,7 +37,7 @@ def compare(config: dict[str, Any]) -> int:
     if config["output"]:
         output = Path(config["output"])
         output.mkdir(parents=True, exist_ok=True)
-        (output / "comparison.json").write_text(json.dumps(comparison, indent=1))
+        write_json(output / "comparison.json", comparison)
         picture = write_comparison_picture(comparison, output / "comparison.png")
         page = write_report(runs, output / "comparison.html")
         print(f"picture: {picture}; page: {page}; results: {output / 'comparison.json'}")

@@ -1,6 +1,5 @@
 """dist2-eval: a checkpoint to a success rate."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from dist2_robot.evaluation.beside import Moment, draw_beside
 from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.evaluation.filmstrip import write_filmstrip
 from dist2_robot.evaluation.tasks import format_tasks, summarise_tasks
+from dist2_robot.json_file import write_json
 from dist2_robot.policies.decoding import RULES
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
@@ -101,8 +101,7 @@ def _evaluate(policy: Policy, environment: EnvironmentSpec, output: Path, config
 
 
 def _write(results: Mapping[str, Any], output: Path) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "results.json").write_text(json.dumps(results, indent=1))
+    write_json(output / "results.json", results)
 
 
 def _names(environments: Sequence[EnvironmentSpec]) -> list[str]:

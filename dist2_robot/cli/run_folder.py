@@ -1,44 +1,59 @@
 """The output folder of a training: made, continued, or refused."""
 
-import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dist2_robot.checkpoints.store import numbered_checkpoints
+from dist2_robot.checkpoints.folders import remove_folder
+from dist2_robot.checkpoints.store import numbered_checkpoints, settle_checkpoints
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json, write_json
 
 CONFIG_FILE = "config.json"
+HISTORY = "changed_on_resume"
 # What may differ between a run and its continuation.
-_FREE = ("resume", "overwrite", "device", "tracker", "name", "evaluation")
+_FREE = ("resume", "resume_changed", "overwrite", "device", "tracker", "name", "evaluation", "output", HISTORY)
 
 
-def prepare(output: Path, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path | None:
+def prepare(
+    output: Path, config: Mapping[str, Any], *, resume: bool, overwrite: bool, may_differ: bool = False
+) -> Path | None:
     """Make the folder and write its config; return the checkpoint to go on from, or None to start anew.
+
+    Args:
+        output: The folder.
+        config: Of the command.
+        resume: Go on with the run in it.
+        overwrite: Remove the run in it.
+        may_differ: Go on even with other options; `record_changes` writes them down.
 
     Raises:
         InputError: The folder holds a run already, or there is nothing to resume, or it was trained otherwise.
     """
+    if may_differ and not resume:
+        raise InputError("resume_changed=true changes how a run goes on: give resume=true too, or leave it out")
     config_file = output / CONFIG_FILE
     if resume:
         if not config_file.exists():
             raise InputError(f"there is no run in '{output}' to resume: mend output=, or leave resume=true out")
-        try:
-            old = json.loads(config_file.read_text())
-        except ValueError as error:
-            raise InputError(f"'{config_file}' is not valid JSON ({error}): start anew with overwrite=true") from error
-        _check_same(old, config, output)
+        changes = _changes(_read_config(config_file), config)
+        for key, (was, now) in changes.items():
+            if not may_differ:
+                raise InputError(
+                    f"cannot resume '{output}': {key} was {was!r} and is now {now!r}; give the old value, another "
+                    "output=, or resume_changed=true to go on with the new one"
+                )
+        _remove_leftovers(output)
         return last_checkpoint(output)
     if config_file.exists():
         if not overwrite:
             raise InputError(f"'{output}' holds a run: pass resume=true to go on, overwrite=true, or another output=")
         for name in ("checkpoints", "checks", "eval"):
-            shutil.rmtree(output / name, ignore_errors=True)
+            remove_folder(output / name)
         for name in ("metrics.jsonl", "summary.json", "examples.json"):
             (output / name).unlink(missing_ok=True)
-    output.mkdir(parents=True, exist_ok=True)
-    config_file.write_text(json.dumps(config, indent=1))
+    _remove_leftovers(output)
+    write_json(config_file, config)
     return None
 
 
@@ -47,14 +62,41 @@ def last_checkpoint(output: Path) -> Path | None:
     return next(reversed(numbered_checkpoints(output)), None)
 
 
-def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], output: Path) -> None:
-    was, now = _flatten(old), _flatten(new)
-    for key in sorted(set(was) | set(now)):
-        if key.split(".")[0] not in _FREE and key != "output" and was.get(key) != now.get(key):
-            raise InputError(
-                f"cannot resume '{output}': {key} was {was.get(key)!r} and is now {now.get(key)!r}; give the old value "
-                "or another output="
-            )
+def record_changes(output: Path, config: Mapping[str, Any], step: int) -> None:
+    """Write down, and say, which options a run goes on with that differ from those it had up to this step."""
+    old = _read_config(output / CONFIG_FILE)
+    changes = _changes(old, config)
+    if not changes:
+        return
+    entry = {"step": step, "changes": {key: {"was": was, "is": now} for key, (was, now) in changes.items()}}
+    write_json(output / CONFIG_FILE, {**config, HISTORY: [*old.get(HISTORY, []), entry]})
+    for key, (was, now) in changes.items():
+        print(f"from step {step} on {key} is {now!r}, it was {was!r}")
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = read_json(path)
+    except ValueError as error:
+        raise InputError(f"'{path}' is not valid JSON ({error}): start anew with overwrite=true") from error
+    if not isinstance(config, dict):
+        raise InputError(f"'{path}' holds no JSON object: start anew with overwrite=true")
+    return config
+
+
+def _remove_leftovers(output: Path) -> None:
+    """Remove what a killed process left, but nothing that it had finished."""
+    settle_checkpoints(output)
+    for name in (CONFIG_FILE, "summary.json", "examples.json"):
+        for path in output.glob(f".{name}.*.unfinished"):
+            path.unlink()
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the options that differ, in alphabetical order: name -> value then, value now."""
+    was, now = (_flatten({key: x for key, x in config.items() if key not in _FREE}) for config in (old, new))
+    keys = sorted(set(was) | set(now))
+    return {key: (was.get(key), now.get(key)) for key in keys if was.get(key) != now.get(key)}
 
 
 def _flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

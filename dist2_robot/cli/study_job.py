@@ -1,6 +1,5 @@
 """What a worker of a study does: the work of dist2-collect, or that of dist2-train and dist2-eval."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.cli.train import train
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json, write_json
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.crew import LocalCrew
@@ -79,7 +79,7 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
             used = results["decoding"] or NO_DECODING
             results |= {"checkpoint": str(folder), "step": manifest.step, "task": "; ".join(manifest.tasks)}
             (folder / used).mkdir(exist_ok=True)
-            (folder / used / "results.json").write_text(json.dumps(results, indent=1))
+            write_json(folder / used / "results.json", results)
             evaluations.append({
                 "decoding": used,
                 "success_rate": results["success_rate"],
@@ -93,7 +93,7 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
         raise InputError("; ".join(f"decoding '{rule}': {reason}" for rule, reason in refused.items()))
     if not keep_checkpoints:
         shutil.rmtree(folder / "checkpoints")
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = read_json(folder / "summary.json")
     return {"training_s": summary["wall_time_s"], "evaluations": evaluations, "refused_decodings": refused}
 
 

@@ -1,6 +1,5 @@
 """dist2-sweep: success of checkpoints as one thing about their evaluation is changed."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.errors import InputError, did_you_mean
 from dist2_robot.evaluation.sweep import SweepPoint, format_sweep, summarise_sweep
 from dist2_robot.evaluation.sweep_figure import write_sweep_picture
+from dist2_robot.json_file import write_json
 from dist2_robot.policies.policy import Policy
 from dist2_robot.rollouts.environment import EnvironmentSpec
 
@@ -54,7 +54,7 @@ def sweep(config: dict[str, Any]) -> int:
             print(f"{Path(run).name}, {point} ({number} of {len(points)})")
             results = _evaluate(policy, environment, point, config)
             rows.append({"run": str(run), "over": point.over, "value": point.value, **results})
-            (output / "sweep.json").write_text(json.dumps({"kind": "sweep", "rows": rows}, indent=1))
+            write_json(output / "sweep.json", {"kind": "sweep", "rows": rows})
     found = summarise_sweep(rows)
     print(format_sweep(found))
     picture = write_sweep_picture(found, output / "sweep.png")

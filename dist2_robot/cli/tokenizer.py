@@ -1,6 +1,5 @@
 """dist2-tokenizer: what each tokenizer costs and loses on a dataset."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from dist2_robot.errors import InputError, did_you_mean
 from dist2_robot.evaluation.tokenizer_figure import write_tokenizer_picture
 from dist2_robot.evaluation.tokenizer_report import TokenizerReport, measure_tokenizer, share_at_limits
 from dist2_robot.evaluation.tokenizer_table import format_tokenizers
+from dist2_robot.json_file import write_json
 from dist2_robot.progress import progress_bar
 
 ABOUT = """
@@ -46,7 +46,7 @@ def tokenizer(config: dict[str, Any]) -> int:
     if config["output"]:
         output = Path(config["output"])
         output.mkdir(parents=True, exist_ok=True)
-        (output / "tokenizers.json").write_text(json.dumps(_record(reports, notes, data, config), indent=1))
+        write_json(output / "tokenizers.json", _record(reports, notes, data, config))
         title = f"{data.folders[0].root.name}: {data.episodes} episodes, chunks of {config['horizon']} steps"
         picture = write_tokenizer_picture(reports, title, output / "tokenizers.png")
         print(f"\nfigures and picture: {output / 'tokenizers.json'}, {picture}")

@@ -1,7 +1,5 @@
 """dist2-train: a dataset to a checkpoint."""
 
-import json
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,16 +17,17 @@ from dist2_robot.checkpoints.golden import GOLDEN_FILE, golden_tensors
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.registry import build_loss, build_policy, build_tokenizer
-from dist2_robot.checkpoints.store import load_policy, numbered_checkpoints, read_tensors, save_checkpoint
+from dist2_robot.checkpoints.store import load_policy, prune_checkpoints, read_tensors, save_checkpoint
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
-from dist2_robot.cli.run_folder import last_checkpoint, prepare
+from dist2_robot.cli.run_folder import last_checkpoint, prepare, record_changes
 from dist2_robot.cli.success_checks import SuccessChecks
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.compare import format_rate
+from dist2_robot.json_file import write_json
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.environment import EnvironmentSpec
@@ -40,7 +39,7 @@ from dist2_robot.training.augmentation import Augmentation
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.examples import distribution_examples
 from dist2_robot.training.processes import join_processes
-from dist2_robot.training.state import STATE_FILE
+from dist2_robot.training.state import STATE_FILE, check_training_state
 from dist2_robot.training.stop import EXIT_CODE, TrainingStoppedError, on_sigterm
 from dist2_robot.training.trainer import Trainer, TrainingFailedError
 from dist2_robot.training.validation import validate
@@ -82,12 +81,17 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     if trainer_config.evaluate_every and not environments:
         raise InputError("trainer.evaluate_every needs an environment: pass env=..., or leave it at 0")
     config = {**config, "name": config["name"] or output.name, "processes": processes.num_processes}
+    resume, may_differ = config["resume"], config["resume_changed"]
     with processes.main_process_first():
-        checkpoint = last_checkpoint(output) if config["resume"] else None
+        checkpoint = last_checkpoint(output) if resume else None
         if processes.is_main_process:
-            checkpoint = prepare(output, config, resume=config["resume"], overwrite=config["overwrite"])
+            checkpoint = prepare(output, config, resume=resume, overwrite=config["overwrite"], may_differ=may_differ)
     resumed = _load_checkpoint(checkpoint, policy, data) if checkpoint else None
-    tracker = _new_tracker(config, output, resumed[1] if resumed else 0) if processes.is_main_process else Trackers()
+    tracker: Tracker = Trackers()
+    if processes.is_main_process:
+        if resume:
+            record_changes(output, config, resumed[1] if resumed else 0)
+        tracker = _new_tracker(config, output, resumed[1] if resumed else 0)
     save = _Saver(output, data, environments, policy)
     checks = None
     if trainer_config.evaluate_every and processes.is_main_process:
@@ -186,10 +190,19 @@ def _eyes_and_ears(config: Mapping[str, Any], observation: ObservationSpec) -> d
 def _load_checkpoint(checkpoint: Path, policy: Policy, data: TrainingData) -> tuple[dict[str, Tensor], int]:
     """Give the policy the averaged weights of a checkpoint; return the state of the training and its step."""
     loaded, manifest = load_policy(checkpoint)
-    if manifest.dataset["fingerprint"] != data.table.fingerprint:
+    if manifest.dataset.get("fingerprint") != data.table.fingerprint:
         raise InputError(f"cannot resume from '{checkpoint}': '{data.name}' has changed, give another output=")
-    policy.load_state_dict(loaded.state_dict())
-    return read_tensors(checkpoint, manifest, STATE_FILE), manifest.step
+    state = read_tensors(checkpoint, manifest, STATE_FILE)
+    try:
+        policy.load_state_dict(loaded.state_dict())
+        check_training_state(policy, state)
+    except (RuntimeError, ValueError) as error:  # the first where options were changed on purpose
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"cannot resume from '{checkpoint}', which does not fit the options ({reason}): give the old ones, or "
+            "another output="
+        ) from error
+    return state, manifest.step
 
 
 def _new_tracker(config: Mapping[str, Any], output: Path, resume_step: int) -> Tracker:
@@ -213,8 +226,7 @@ class _Saver:
 
     def __call__(self, model: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
         self.write(self.output / "checkpoints" / f"step_{step:07d}", model, step, {STATE_FILE: state})
-        for old in numbered_checkpoints(self.output)[:-KEPT_CHECKPOINTS]:
-            shutil.rmtree(old)
+        prune_checkpoints(self.output, KEPT_CHECKPOINTS)
 
     def write(
         self,
@@ -248,7 +260,7 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
     policy, manifest = load_policy(output, str(device))
     windows = data.held_out if len(data.held_out) else data.training
     examples = distribution_examples(policy, loss, windows, device)
-    (output / "examples.json").write_text(json.dumps(examples))
+    write_json(output / "examples.json", examples, indent=None)
     summary = {
         "wall_time_s": wall_time_s,
         "steps": manifest.step,
@@ -257,7 +269,7 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
         "dataset": data.describe(),
         **manifest.provenance,
     }
-    (output / "summary.json").write_text(json.dumps(summary, indent=1))
+    write_json(output / "summary.json", summary)
     if len(data.held_out):
         result = validate(policy, loss, data.held_out, device)
         units = dict(zip(policy.spec.names, policy.spec.units, strict=True))

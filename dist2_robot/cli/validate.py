@@ -1,6 +1,5 @@
 """dist2-validate: everything about a dataset that could spoil a training."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from dist2_robot.cli.app import run_command
 from dist2_robot.data.audit.audit import Audit, audit
 from dist2_robot.data.audit.mend import mend
 from dist2_robot.evaluation.audit_page import write_audit_page
+from dist2_robot.json_file import write_json
 from dist2_robot.progress import progress_bar
 
 ABOUT = """
@@ -31,7 +31,7 @@ def validate(config: dict[str, Any]) -> int:
         output.mkdir(parents=True, exist_ok=True)
         findings = [asdict(finding) for finding in found.findings]
         content = {"kind": "validation", "dataset": config["dataset"]["root"], "findings": findings}
-        (output / "validation.json").write_text(json.dumps(content, indent=1))
+        write_json(output / "validation.json", content)
         page = write_audit_page(found, output / "validation.html", config["bins"])
         print(f"page: {page}; findings: {output / 'validation.json'}")
     if config["fix"]:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.errors import InputError
 
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, IndexError)
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError)
 _ROWS = 256  # that are read from a parquet file at a time
 
 
@@ -45,7 +45,7 @@ def _from_parquet(path: Path, camera: str) -> Iterator[np.ndarray]:
             for picture in batch.column(0).to_pylist():
                 yield np.asarray(Image.open(io.BytesIO(picture["bytes"])).convert("RGB"))
                 row += 1
-    except (*_UNREADABLE, TypeError) as error:
+    except _UNREADABLE as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"'{path}': picture '{camera}' of row {row} cannot be decoded ({reason}): restore it"
@@ -87,10 +87,11 @@ def _episodes_by_file(folder: DatasetFolder, camera: str) -> dict[Path, list[tup
     for path in sorted((folder.root / "meta" / "episodes").glob("chunk-*/file-*.parquet")):
         try:
             table = pq.read_table(path, columns=["episode_index", "length", *keys]).to_pydict()
+            for episode, length, chunk, file, start_s in zip(*table.values(), strict=True):
+                # Text in place of the numbers, which could lead anywhere, is a ValueError.
+                video = folder.root / "videos" / camera / f"chunk-{chunk:03d}" / f"file-{file:03d}.mp4"
+                found[video].append((episode, round(start_s * folder.rate_hz), length))
         except _UNREADABLE as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"'{path}' does not tell where '{camera}' was filmed ({reason}): restore it") from error
-        for episode, length, chunk, file, start_s in zip(*table.values(), strict=True):
-            video = folder.root / "videos" / camera / f"chunk-{chunk:03d}" / f"file-{file:03d}.mp4"
-            found[video].append((episode, round(start_s * folder.rate_hz), length))
     return found

@@ -1,6 +1,5 @@
 """A LeRobotDataset v3 as a folder on disk: what its metadata say. Nothing here asks the network but `from_hub`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json
 
 INFO_FILE = Path("meta/info.json")
 TASKS_FILE = Path("meta/tasks.parquet")
@@ -122,23 +122,27 @@ def _check_info(info: Mapping[str, Any], path: Path) -> None:
     kinds = {"fps": int | float, "features": Mapping, "total_frames": int, "total_episodes": int}
     wrong = [key for key, kind in kinds.items() if not isinstance(info.get(key), kind) or not info[key]]
     if not wrong:
-        wrong = [name for name, feature in info["features"].items() if not _is_feature(feature)]
+        wrong = [name for name, feature in info["features"].items() if not _is_feature(name, feature)]
     if wrong:
         raise InputError(f"'{path}' has no valid '{wrong[0]}': the dataset is damaged, record or download it again")
     if "action" not in info["features"]:
         raise InputError(f"'{path}' has no feature 'action', only {sorted(info['features'])}: name another dataset")
 
 
-def _is_feature(entry: Any) -> bool:
-    return isinstance(entry, Mapping) and isinstance(entry.get("dtype"), str) and bool(entry.get("shape"))
+def _is_feature(name: str, entry: Any) -> bool:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("dtype"), str):
+        return False
+    shape = entry.get("shape")
+    is_shape = isinstance(shape, list) and bool(shape) and all(type(n) is int and n > 0 for n in shape)
+    return is_shape and not set(name) & {"/", "\\", "\0"}  # a feature's name is a folder's, too: of its videos
 
 
 def _read_json(path: Path, otherwise: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
     except FileNotFoundError:
         raise InputError(f"{otherwise}: '{path}' is missing") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"'{path}' is not valid JSON ({error}): restore it from the original dataset") from None
     if not isinstance(content, dict):
         raise InputError(f"'{path}' holds no JSON object: restore it from the original dataset")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json
 
 EXAMPLE_CURVES = ("values", "target", "predicted")
 EXAMPLE_ENTRIES = ("dimension", "unit", "step", "truth", "decoded", *EXAMPLE_CURVES)
@@ -91,11 +92,11 @@ def load_run(folder: Path, evaluation: Path | None = None) -> RunFiles:
 
 
 def _read(path: Path, empty: Any) -> Any:
-    if not path.is_file():
-        return empty
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = read_json(path)
+    except FileNotFoundError:
+        return empty
+    except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}); write it again") from error
     if not isinstance(content, type(empty)):
         raise InputError(f"{path} must hold a JSON {type(empty).__name__}, not {type(content).__name__}")
@@ -143,7 +144,7 @@ def _read_lines(path: Path) -> list[Mapping[str, Any]]:
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             # A run that was killed, or still writes, leaves half a last line.
             if number == len(lines):
                 break

@@ -1,13 +1,13 @@
 """What a unit of work left behind: ``job.json`` once it is done, ``failure.json`` if it failed last."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json, write_json
 from dist2_robot.studies.job import Unit
 
 RECORD_FILE = "job.json"
@@ -63,17 +63,9 @@ def write_failure(output: Path, unit: Unit, failure: Failure) -> None:
     write_json(output / unit.name / FAILURE_FILE, vars(failure))
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a file that is never seen half-written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    unfinished.write_text(json.dumps(content, indent=1))
-    unfinished.replace(path)
-
-
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
     except FileNotFoundError:
         return None
     except ValueError as error:

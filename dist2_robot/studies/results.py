@@ -1,14 +1,14 @@
 """``results.json`` of a study: one flat row a job and decoding. Tables and pictures are drawn from it alone."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json, write_json
 from dist2_robot.studies.job import Job
-from dist2_robot.studies.record import Failure, write_json
+from dist2_robot.studies.record import Failure
 from dist2_robot.studies.study import Row, Study
 
 RESULTS_FILE = "results.json"
@@ -44,7 +44,7 @@ def read_results(output: Path) -> StudyResults:
     """Read results.json of a study. Raises InputError where there is none."""
     path = output / RESULTS_FILE
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
     except FileNotFoundError:
         raise InputError(f"'{output}' holds no {RESULTS_FILE}: run the study first, or mend output=") from None
     except ValueError as error:

@@ -1,5 +1,6 @@
 """One JSON object a line: the record of a run."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ class JsonlTracker:
     """
 
     def __init__(self, path: Path, resume_step: int = 0) -> None:
+        self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = [line for line, record in _records(path) if record["step"] <= resume_step]
         rewritten = path.with_name(f".{path.name}.rewritten")
@@ -23,11 +25,17 @@ class JsonlTracker:
         self._file = path.open("a")
 
     def log(self, record: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        """Append a line. Raises OSError where it cannot be written: without its record a run is worth nothing."""
+        line = json.dumps(record) + "\n"
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError as error:
+            raise OSError(f"cannot write '{self._path}' ({error}); the last checkpoint is intact") from error
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # of a line that could not be written, which `log` has told
+            self._file.close()
 
 
 def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -36,6 +44,8 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     for line in path.read_text(errors="replace").splitlines():
         try:
-            yield line, json.loads(line)
-        except json.JSONDecodeError:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            yield line, record

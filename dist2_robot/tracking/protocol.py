@@ -8,7 +8,7 @@ class Tracker(Protocol):
     """A sink of records; each is plain values with at least ``kind`` and ``step``."""
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Take one record. Must neither block nor raise: training does not depend on it."""
+        """Take one record, without blocking. Only the record of a run, JSONL, may raise; training needs no other."""
         ...
 
     def close(self) -> None:

@@ -1,5 +1,7 @@
 """Everything that a training must have to go on as if it had never stopped, as named tensors."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +23,22 @@ def training_state(module: nn.Module, optimizer: torch.optim.Optimizer, average:
             tensors[f"optimizer.{key}.{name}"] = value
     tensors["average.updates"] = torch.tensor(average.updates)
     return tensors
+
+
+def check_training_state(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError, naming the tensors, unless `restore_training_state` can use them."""
+    expected = {"average.updates": torch.Size(())}
+    for name, parameter in module.named_parameters():
+        expected[f"weights.{name}"] = parameter.shape
+        if any(f"optimizer.{key}.{name}" in tensors for key in _MOMENTS):
+            shapes = (torch.Size(()), parameter.shape, parameter.shape)
+            expected |= {f"optimizer.{key}.{name}": shape for key, shape in zip(_MOMENTS, shapes, strict=True)}
+    odd = [name for name, shape in expected.items() if name not in tensors or tensors[name].shape != shape]
+    draws = tensors.get("random.cpu")
+    if draws is not None and (draws.shape, draws.dtype) != (torch.get_rng_state().shape, torch.uint8):
+        odd.append("random.cpu")
+    if odd:
+        raise ValueError(f"'{STATE_FILE}' does not fit in {odd[:5]}")
 
 
 @torch.no_grad()

@@ -2,52 +2,26 @@
 
 import dataclasses
 import json
-import resource
+import os
 import shutil
 import struct
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from dist2_robot.checkpoints import store
-from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden, golden_tensors
-from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest
-from dist2_robot.checkpoints.provenance import provenance
-from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, read_tensors, save_checkpoint
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden
+from dist2_robot.checkpoints.manifest import DIGEST, MANIFEST_FILE
+from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, numbered_checkpoints, read_tensors
 from dist2_robot.errors import InputError
-from dist2_robot.types import Observation
-from tests.data.recordings import NAMES, SPEC
+from dist2_robot.json_file import MAX_BYTES
+from tests.checkpoints.saved import manifest_of, observation, save
 from tests.training.tiny import tiny_policy
-
-EXTRA = {"extra.safetensors": {"count": torch.tensor(7)}}
-
-
-def observation(rows=5):
-    generator = torch.Generator().manual_seed(1)
-    return Observation({name: torch.randn(rows, len(names), generator=generator) for name, names in NAMES.items()})
-
-
-def manifest_of(policy, step):
-    return Manifest(
-        policy=policy.config(),
-        action_spec=SPEC.to_dict(),
-        observation_names=NAMES,
-        environments=[],
-        tasks=[],
-        dataset={"root": "somewhere"},
-        step=step,
-        provenance=provenance(),
-        golden_tasks=[],
-    )
-
-
-def save(run, step, seed=0):
-    policy = tiny_policy(seed).eval()
-    folder = run / "checkpoints" / f"step_{step:07d}"
-    golden = {GOLDEN_FILE: golden_tensors(policy, observation())}
-    save_checkpoint(folder, manifest_of(policy, step), policy.state_dict(), EXTRA | golden)
-    return folder
 
 
 @pytest.fixture
@@ -90,77 +64,6 @@ def test_a_run_folder_means_its_best_else_its_last_checkpoint(tmp_path):
     assert load_policy(tmp_path)[1].step == 10
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing but the test may catch it."""
-
-
-def dies_at(monkeypatch, target, name, call):
-    """Let the call with this number, counted from 0, of a function end the process."""
-    function = getattr(target, name)
-    calls = iter(range(10**6))
-
-    def dying(*arguments, **keywords):
-        if next(calls) == call:
-            raise Killed
-        return function(*arguments, **keywords)
-
-    monkeypatch.setattr(target, name, dying)
-
-
-WRITE_POINTS = [
-    *[(store, "save_file", call) for call in (0, 1, 2)],
-    *[(store, "_sha256", call) for call in (0, 1, 2)],
-    (Manifest, "to_json", 0),
-    *[(store, "_sync", call) for call in range(6)],  # four files, their folder, and after all the folder above
-    (store.Path, "mkdir", 1),
-    (store.Path, "write_text", 0),
-    (store.Path, "replace", 0),
-]
-
-
-@pytest.mark.fault("R1")
-@pytest.mark.parametrize(("target", "name", "call"), WRITE_POINTS)
-def test_killed_at_any_write_the_previous_checkpoint_loads(tmp_path, monkeypatch, target, name, call):
-    save(tmp_path, 1, seed=1)
-    with monkeypatch.context() as patch:
-        dies_at(patch, target, name, call)
-        with pytest.raises(Killed):
-            save(tmp_path, 2, seed=2)
-    policy, manifest = load_policy(tmp_path)
-    is_in_place = (target, name, call) == (store, "_sync", 5)
-    assert manifest.step == (2 if is_in_place else 1)
-    assert torch.equal(policy.trunk.queries, tiny_policy(manifest.step).trunk.queries)
-    save(tmp_path, 2, seed=2)  # the leftovers are no hindrance
-    assert load_policy(tmp_path)[1].step == 2
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_0000001", "step_0000002"]
-
-
-@pytest.mark.fault("R1")
-@pytest.mark.parametrize(("target", "name", "call"), [*WRITE_POINTS[:-1], (store.shutil, "rmtree", 1)])
-def test_killed_while_replacing_a_checkpoint_a_whole_one_stays(tmp_path, monkeypatch, target, name, call):
-    save(tmp_path, 1, seed=1)
-    with monkeypatch.context() as patch:
-        dies_at(patch, target, name, call)
-        with pytest.raises(Killed):
-            save(tmp_path, 1, seed=2)
-    policy = load_policy(tmp_path)[0]
-    assert any(torch.equal(policy.trunk.queries, tiny_policy(seed).trunk.queries) for seed in (1, 2))
-
-
-@pytest.mark.fault("R3")
-@pytest.mark.parametrize("room", [0, 1000, 8000])  # bytes a file may have
-def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, room):
-    save(tmp_path, 1)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r"too large"):
-            save(tmp_path, 2)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert load_policy(tmp_path)[1].step == 1
-
-
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-100])
 
@@ -191,6 +94,58 @@ def test_a_damaged_manifest_is_named(folder, damage):
     assert f"'{folder / MANIFEST_FILE}'" in complaint(folder)
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """A checkpoint with a state of training, to be copied."""
+    return save(tmp_path_factory.mktemp("sound"), 1)
+
+
+@pytest.mark.fault("R2")
+@pytest.mark.parametrize("name", [MODEL_FILE, MANIFEST_FILE, "extra.safetensors"])
+@settings(max_examples=60)
+@given(data=st.data())
+def test_whatever_bytes_are_damaged_nothing_else_is_loaded(sound, name, data):
+    content = bytearray((sound / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content))) :]
+    expected = load_policy(sound)
+    with tempfile.TemporaryDirectory() as place:
+        folder = shutil.copytree(sound, Path(place) / sound.name)
+        (folder / name).write_bytes(content)
+        said = ""
+        try:
+            policy, manifest = load_policy(folder)
+            extra = read_tensors(folder, manifest, "extra.safetensors")
+        except InputError as error:
+            said = str(error)
+    if said:
+        assert f"'{folder / name}'" in said
+        assert "\n" not in said
+        return
+    assert manifest == expected[1]
+    assert extra == {"count": torch.tensor(7)}
+    assert all(torch.equal(policy.state_dict()[key], x) for key, x in expected[0].state_dict().items())
+
+
+@pytest.mark.fault("R2")
+def test_a_missing_state_of_the_training_is_named(folder):
+    manifest = load_policy(folder)[1]
+    (folder / "extra.safetensors").unlink()
+    with pytest.raises(InputError, match=r"extra\.safetensors' is missing: .*use another"):
+        read_tensors(folder, manifest, "extra.safetensors")
+
+
+def test_checkpoints_are_ordered_by_step_and_copies_are_none(tmp_path):
+    for step in (9_999_999, 10_000_000, 5):
+        save(tmp_path, step)
+    shutil.copytree(tmp_path / "checkpoints/step_0000005", tmp_path / "checkpoints/step_0000005.backup")
+    shutil.copytree(tmp_path / "checkpoints/step_0000005", tmp_path / "checkpoints/step_old")
+    names = [path.name for path in numbered_checkpoints(tmp_path)]
+    assert names == ["step_0000005", "step_9999999", "step_10000000"]
+
+
 @pytest.mark.fault("R2")
 def test_of_a_damaged_last_checkpoint_the_one_before_is_offered(tmp_path):
     before, last = save(tmp_path, 1), save(tmp_path, 2)
@@ -201,8 +156,9 @@ def test_of_a_damaged_last_checkpoint_the_one_before_is_offered(tmp_path):
 
 
 def change_manifest(folder, **changes):
+    """Change entries as a stranger would who hides it."""
     path = folder / MANIFEST_FILE
-    content = json.loads(path.read_text()) | changes
+    content = json.loads(path.read_text()) | {DIGEST: "gone"} | changes
     path.write_text(json.dumps({key: value for key, value in content.items() if value != "gone"}))
 
 
@@ -213,6 +169,18 @@ def change_manifest(folder, **changes):
         ({"format_version": "gone"}, "format version None"),
         ({"surprise": 1}, "['surprise']"),
         ({"golden_tasks": "gone"}, "['golden_tasks']"),
+        ({"class": "os.system"}, "['class']"),
+        ({"_target_": "os.system"}, "['_target_']"),
+        ({"steps": [{"class": "x"}], "registry_name": "y"}, "['registry_name', 'steps']"),
+        ({"step": "many"}, "'step'"),
+        ({"step": True}, "'step'"),
+        ({"files": 5}, "'files'"),
+        ({"golden_tasks": {}}, "'golden_tasks'"),
+        ({"observation_names": None}, "'observation_names'"),
+        ({"environments": "gym_dist2/MetaWorld-v0"}, "'environments'"),
+        ({"environments": [{"id": "gym_dist2/MetaWorld-v0"}]}, "'environments'"),
+        ({"environments": [{"id": 5, "kwargs": {}}]}, "'environments'"),
+        ({"dataset": []}, "'dataset'"),
     ],
 )
 def test_a_manifest_of_another_format_is_refused(folder, changes, says):
@@ -304,6 +272,47 @@ def test_what_is_no_checkpoint_is_told(tmp_path):
     message = complaint(tmp_path)
     assert f"'{tmp_path}' is not a checkpoint" in message
     assert "give the output folder of dist2-train" in message
+
+
+@pytest.mark.fault("S4")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[" * 10**6, "nested too deep"),
+        ('{"a":' * 10**5, "nested too deep"),
+        (f'{{"format_version": {"1" * 5000}}}', "not valid JSON"),
+        (" " * (MAX_BYTES + 1), "more than 32 MiB"),
+    ],
+)
+def test_a_manifest_that_would_cost_too_much_is_refused(folder, content, says):
+    (folder / MANIFEST_FILE).write_text(content)
+    message = complaint(folder)
+    assert says in message
+    assert f"'{folder / MANIFEST_FILE}'" in message
+
+
+@pytest.mark.fault("S8")
+@pytest.mark.parametrize("name", ["../secret.safetensors", "/etc/passwd", "..", "a/b", "a\\b", "a\0b", ""])
+def test_a_manifest_names_files_of_its_own_folder_only(folder, name):
+    change_manifest(folder, files=load_policy(folder)[1].files | {name: "0" * 64})
+    assert "'files'" in complaint(folder)
+
+
+@pytest.mark.fault("S8")
+@pytest.mark.parametrize("name", [MODEL_FILE, MANIFEST_FILE])
+def test_a_link_in_a_checkpoint_is_not_followed(folder, name):
+    elsewhere = (folder / name).rename(folder.parents[1] / "elsewhere")
+    (folder / name).symlink_to(elsewhere)
+    message = complaint(folder)
+    assert f"'{folder / name}' is a symbolic link" in message
+    assert "copy the file itself" in message
+
+
+@pytest.mark.fault("S8")
+def test_a_pipe_in_place_of_a_manifest_does_not_block(folder):
+    (folder / MANIFEST_FILE).unlink()
+    os.mkfifo(folder / MANIFEST_FILE)
+    assert "no regular file" in complaint(folder)
 
 
 @pytest.mark.fault("S8")

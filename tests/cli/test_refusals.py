@@ -1,6 +1,7 @@
 """Whatever is wrong with the input is said in one line that names it and a way out, with exit code 2."""
 
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -123,6 +124,18 @@ def test_a_setting_that_makes_no_sense_leaves_no_folder(refused, reach, argument
     message = refused("dist2-train", f"dataset.root={reach}", "output=run", *arguments)
     assert says in message
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.fault("S9")
+@pytest.mark.parametrize("place", ["someone/their_policy", "hf://someone/their_policy", "https://host/run"])
+def test_a_checkpoint_is_never_fetched(refused, place, monkeypatch):
+    def connect(*_):
+        raise AssertionError("there was a call for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    message = refused("dist2-eval", f"checkpoint={place}")
+    assert "does not exist" in message
+    assert "only local folders are read" in message
 
 
 @pytest.mark.fault("R9")

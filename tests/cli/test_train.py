@@ -172,6 +172,48 @@ def test_a_run_is_resumed_only_as_it_was_begun(command, reach, tmp_path):
     assert kept == (weights(tmp_path / "run"), metrics(tmp_path / "run"))
 
 
+@pytest.mark.fault("R5")
+def test_a_run_goes_on_otherwise_where_that_is_asked_for(command, reach, tmp_path):
+    arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL]
+    assert command(*arguments).code == 0
+    kept, config = weights(tmp_path / "run"), tmp_path / "run" / "config.json"
+    more = ["trainer.batch_size=16", "trainer.steps=30"]
+    refusal = command(*arguments, *more, "resume=true").err
+    assert "trainer.batch_size was 8 and is now 16" in refusal
+    assert "resume_changed=true" in refusal
+    before = config.read_text()
+    assert "resume=true too" in command(*arguments, *more, "resume_changed=true").err
+    # What cannot go on: other weights, other tokens.
+    for change in ("policy.width=16", "tokenizer.bins=8", "policy=regression"):
+        rest = ["loss=l1"] if change == "policy=regression" else []
+        outcome = command(*arguments, change, *rest, "resume=true", "resume_changed=true")
+        assert outcome.code == 2, outcome.err
+        assert "does not fit the options" in outcome.err
+        assert outcome.err.count("\n") == 1
+    assert (weights(tmp_path / "run"), config.read_text()) == (kept, before)
+
+    outcome = command(*arguments, *more, "resume=true", "resume_changed=true")
+    assert outcome.code == 0, outcome.err
+    assert "from step 20 on trainer.batch_size is 16, it was 8" in outcome.out
+    assert load_policy(tmp_path / "run")[1].step == 30
+    changes = {"trainer.batch_size": {"was": 8, "is": 16}, "trainer.steps": {"was": 20, "is": 30}}
+    assert json.loads(config.read_text())["changed_on_resume"] == [{"step": 20, "changes": changes}]
+    # The options of now are the run's from here on.
+    assert command(*arguments, *more, "resume=true").code == 0
+    assert "trainer.batch_size was 16 and is now 8" in command(*arguments, "resume=true").err
+
+
+@pytest.mark.fault("R2")
+@pytest.mark.parametrize("content", ["", "5", "{", "[" * 10**5])
+def test_a_damaged_config_of_a_run_is_named(command, reach, tmp_path, content):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(content)
+    outcome = command("dist2-train", f"dataset.root={reach}", "output=run", *SMALL, "resume=true")
+    assert outcome.code == 2
+    assert "'run/config.json'" in outcome.err
+    assert "overwrite=true" in outcome.err
+
+
 @pytest.mark.fault("R2")
 def test_a_damaged_checkpoint_is_resumed_from_the_one_before_when_it_is_deleted(command, reach, tmp_path):
     arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL]

@@ -1,4 +1,5 @@
 import json
+import resource
 
 import pytest
 
@@ -54,3 +55,31 @@ def test_several_trackers_all_get_everything(tmp_path):
     trackers.log({"kind": "train", "step": 3})
     trackers.close()
     assert steps(paths[0]) == steps(paths[1]) == [3]
+
+
+@pytest.mark.fault("R3")
+def test_a_record_that_cannot_be_written_is_told_with_its_file(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    tracker = JsonlTracker(path)
+    tracker.log({"kind": "train", "step": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"cannot write '.*metrics\.jsonl' \(.*too large"):
+            tracker.log({"kind": "train", "step": 2})
+        tracker.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    JsonlTracker(path, resume_step=1).close()
+    assert steps(path) == [1]
+
+
+@pytest.mark.fault("R2")
+@pytest.mark.parametrize("line", ["5", "[]", '{"kind": "train"}', '{"step": null}', "[" * 10**5])
+def test_a_line_that_is_no_record_is_dropped(tmp_path, line):
+    path = tmp_path / "metrics.jsonl"
+    write(path, 10)
+    with path.open("a") as file:
+        file.write(line + "\n")
+    write(path, 20)
+    assert steps(path) == [10, 20]

@@ -1,6 +1,5 @@
 """All that a dataset holds, read as far as it can be read. N frames."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +13,7 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.data.audit.finding import Finding
 from dist2_robot.data.folder import DIST2_FILE, DatasetFolder
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json
 
 INDICES = ("episode_index", "frame_index", "index", "timestamp", "task_index")
 STATS_FILE, TASKS_FILE = "meta/stats.json", "meta/tasks.parquet"
@@ -173,7 +173,7 @@ def _tasks(folder: DatasetFolder, findings: list[Finding]) -> Mapping[int, str] 
 def _statistics(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, Any] | None:
     path = folder.root / STATS_FILE
     try:
-        statistics = json.loads(path.read_text())
+        statistics = read_json(path)
     except FileNotFoundError:
         findings.append(Finding("error", "statistics", "is missing: LeRobot's policies need it", STATS_FILE))
         return None

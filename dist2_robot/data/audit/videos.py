@@ -32,6 +32,8 @@ def _episodes_by_file(contents: Contents, camera: str) -> dict[str, Episodes]:
     keys = [f"videos/{camera}/{name}" for name in ("chunk_index", "file_index", "from_timestamp", "to_timestamp")]
     if table is None or not {"episode_index", *keys} <= table.keys():
         return {f"videos/{camera}": [(0, 0.0, 0.0)]}
+    if not all(type(number) is int for key in keys[:2] for number in table[key]):  # text could lead anywhere
+        return {f"videos/{camera}": [(0, 0.0, 0.0)]}
     for number, chunk, file, start, end in zip(table["episode_index"], *(table[key] for key in keys), strict=True):
         path = f"videos/{camera}/chunk-{chunk:03d}/file-{file:03d}.mp4"
         found.setdefault(path, []).append((number, start, end))
