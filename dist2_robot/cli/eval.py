@@ -11,6 +11,7 @@ from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environment
 from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.cli.trackers import check_trackers, send_evaluation
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment, draw_beside
 from dist2_robot.evaluation.compare import format_rate
@@ -32,6 +33,7 @@ same states, and dist2-compare can pair them.
 
 def evaluate(config: dict[str, Any]) -> int:
     """Checkpoint, environment, episodes, results."""
+    check_trackers(config["tracker"])
     policy, manifest = load_policy(config["checkpoint"], str(choose_device(config["device"])))
     if config["decoding"]:
         look_up(RULES, config["decoding"], "decoding rule")
@@ -69,6 +71,7 @@ def evaluate(config: dict[str, Any]) -> int:
     results |= {"videos": films.videos, "filmstrips": films.strips}
     output.mkdir(parents=True, exist_ok=True)
     (output / "results.json").write_text(json.dumps(results, indent=1))
+    send_evaluation(config, output, results)
     print(
         f"success {format_rate(results['success_rate'], results['success_interval'])} of {results['episodes']} episodes"
     )
