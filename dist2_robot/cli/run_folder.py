@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dist2_robot.checkpoints.store import numbered_checkpoints
 from dist2_robot.errors import InputError
@@ -14,14 +14,20 @@ CONFIG_FILE = "config.json"
 _FREE = ("resume", "overwrite", "device", "tracker", "name", "evaluation")
 
 
-def prepare(output: Path, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path | None:
+def prepare(output: Path, config: Mapping[str, Any], *, resume: bool | Literal["auto"], overwrite: bool) -> Path | None:
     """Make the folder and write its config; return the checkpoint to go on from, or None to start anew.
+
+    Args:
+        output: The folder.
+        config: Of the training.
+        resume: Go on with the run in the folder; ``auto``: if one is there.
+        overwrite: Start anew where a run is.
 
     Raises:
         InputError: The folder holds a run already, or there is nothing to resume, or it was trained otherwise.
     """
     config_file = output / CONFIG_FILE
-    if resume:
+    if resume is True or (resume == "auto" and config_file.exists()):
         if not config_file.exists():
             raise InputError(f"there is no run in '{output}' to resume: mend output=, or leave resume=true out")
         try:
@@ -34,13 +40,24 @@ def prepare(output: Path, config: Mapping[str, Any], *, resume: bool, overwrite:
     if config_file.exists():
         if not overwrite:
             raise InputError(f"'{output}' holds a run: pass resume=true to go on, overwrite=true, or another output=")
-        for name in ("checkpoints", "eval"):
+        for name in ("checkpoints", "eval", "tensorboard"):
             shutil.rmtree(output / name, ignore_errors=True)
         for name in ("metrics.jsonl", "summary.json", "examples.json"):
             (output / name).unlink(missing_ok=True)
     output.mkdir(parents=True, exist_ok=True)
-    config_file.write_text(json.dumps(config, indent=1))
+    unfinished = config_file.with_name(f".{CONFIG_FILE}.unfinished")  # killed while it writes, a run can still resume
+    unfinished.write_text(json.dumps(config, indent=1))
+    unfinished.replace(config_file)
     return None
+
+
+def is_finished(output: Path, steps: int) -> bool:
+    """Tell whether the run in a folder took its last step, and wrote all that it writes."""
+    try:
+        summary = json.loads((output / "summary.json").read_text())
+    except (OSError, ValueError):  # not there, or cut off
+        return False
+    return summary.get("steps") == steps
 
 
 def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], output: Path) -> None:

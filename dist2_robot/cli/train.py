@@ -23,16 +23,15 @@ from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environment
 from dist2_robot.cli.evaluate import evaluate_policy
-from dist2_robot.cli.run_folder import prepare
+from dist2_robot.cli.objective import objective
+from dist2_robot.cli.run_folder import is_finished, prepare
+from dist2_robot.cli.trackers import check_trackers, new_tracker
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.seeding import stream_seed
-from dist2_robot.tracking.jsonl import JsonlTracker
-from dist2_robot.tracking.protocol import Tracker, Trackers
-from dist2_robot.tracking.wandb import WandbTracker
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.examples import distribution_examples
 from dist2_robot.training.state import STATE_FILE
@@ -45,9 +44,12 @@ Train a policy over action tokens from recorded demonstrations.
 
   dist2-train env=metaworld task=push-v3 dataset.root=data/push output=runs/push
   dist2-train env=none dataset.root=my_teleoperated_data trainer.steps=5000
-  dist2-train dataset.root=data/push loss=cross_entropy head=free output=runs/one_hot
+  dist2-train dataset.root=data/push experiment=one_hot output=runs/one_hot
+  dist2-train -m dataset.root=data/push loss=dist2_energy,cross_entropy seed=0,1,2 output=runs/losses   # a sweep
 
 Killed? The same command with resume=true goes on where the last checkpoint was, to the bit. SIGTERM saves one first.
+In a sweep (-m) each training has a folder of its own in output=, named by what is swept. The same command with
+resume=auto skips those that are finished, goes on with those that are not, and starts the missing ones.
 """
 KEPT_CHECKPOINTS = 2
 
@@ -71,10 +73,14 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"]).to(device)
 
     success_check = _success_check(config["evaluation"], environment) if trainer_config.evaluate_every else None
+    check_trackers(config["tracker"])
     config = {**config, "name": config["name"] or output.name}
     checkpoint = prepare(output, config, resume=config["resume"], overwrite=config["overwrite"])
     resumed = _load_checkpoint(checkpoint, policy, data) if checkpoint else None
-    tracker = _new_tracker(config, output, resumed[1] if resumed else 0)
+    if config["resume"] == "auto" and is_finished(output, trainer_config.steps):
+        print(f"'{output}' is finished, and stays as it is")
+        return 0
+    tracker = new_tracker(config, output, resumed[1] if resumed else 0)
     save = _Saver(output, data, environment, policy)
     trainer = Trainer(
         policy,
@@ -135,16 +141,6 @@ def _load_checkpoint(checkpoint: Path, policy: Policy, data: TrainingData) -> tu
         raise InputError(f"cannot resume from '{checkpoint}': '{data.folder.root}' has changed, give another output=")
     policy.load_state_dict(loaded.state_dict())
     return read_tensors(checkpoint, manifest, STATE_FILE), manifest.step
-
-
-def _new_tracker(config: Mapping[str, Any], output: Path, resume_step: int) -> Tracker:
-    jsonl = JsonlTracker(output / "metrics.jsonl", resume_step)
-    tracker = config["tracker"]
-    if tracker["name"] == "jsonl":
-        return jsonl
-    if tracker["name"] == "wandb":
-        return Trackers(jsonl, WandbTracker(output, tracker["project"], config["name"], config))
-    raise InputError(f"there is no tracker '{tracker['name']}'. Known: jsonl, wandb")
 
 
 def _success_check(config: Mapping[str, Any], environment: EnvironmentSpec | None) -> Any:
@@ -229,7 +225,7 @@ def _train_until_told(config: dict[str, Any]) -> int:
 
 
 def main() -> None:
-    run_command("dist2-train", "train", ABOUT, _train_until_told)
+    run_command("dist2-train", "train", ABOUT, _train_until_told, objective)
 
 
 if __name__ == "__main__":
