@@ -17,7 +17,8 @@ from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.dataset import load_training_data
 from dist2_robot.cli.defaults import check_kinds, defaults
 from dist2_robot.cli.environments import choose_environment
-from dist2_robot.cli.train import _new_policy, _new_tracker
+from dist2_robot.cli.new_policy import new_policy
+from dist2_robot.cli.trackers import new_tracker
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec, make_environment
@@ -78,6 +79,7 @@ def test_this_file_knows_all_commands_and_groups():
         "policy",
         "trainer",
         "tracker",
+        "experiment",
         "study",
         "size",
         "vision",
@@ -88,16 +90,15 @@ def test_this_file_knows_all_commands_and_groups():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_composes_with_every_choice(name):
-    groups = [
-        next(iter(entry)) for entry in yaml.safe_load((config_dir() / f"{name}.yaml").read_text())["defaults"][:-1]
-    ]
+    entries = yaml.safe_load((config_dir() / f"{name}.yaml").read_text())["defaults"]
+    groups = [next(iter(entry)) for entry in entries if isinstance(entry, dict)]
     for group in set(groups) - {"hydra"}:
         for option in GROUPS[group]:
             overrides = [f"{group}={option}", *(["task=push-v3"] if "env" in groups else [])]
             if option == "text_model":
                 overrides.append("instruction.path=bert")
             config = compose(name, *overrides)
-            assert set(groups) - {"hydra"} <= set(config)
+            assert set(groups) - {"hydra", "experiment"} <= set(config)
             check_kinds(config, defaults(name, overrides))
 
 
@@ -134,12 +135,26 @@ def test_every_policy_and_trainer_trains_a_step(reach, policy, trainer):  # noqa
     assert train_a_step(compose("train", f"dataset.root={reach}", *options)) > 0
 
 
+@pytest.mark.parametrize("experiment", GROUPS["experiment"])
+def test_every_experiment_trains_a_step(reach, experiment):  # noqa: F811
+    options = [f"experiment={experiment}", f"dataset.root={reach}"]
+    config = compose("train", *options)
+    assert config != compose("train", *options[1:])
+    config["dataset"]["episodes"] = config["dataset"]["episodes"] and 5
+    assert train_a_step(config) > 0
+
+
+def test_what_is_typed_counts_more_than_an_experiment():
+    config = compose("train", "experiment=paper", "head=smooth", "decoding=median")
+    assert (config["loss"]["alpha"], config["head"]["name"], config["decoding"]) == (0.1, "smooth", "median")
+
+
 def train_a_step(config) -> float:
     """Build all that a training needs, take one step, and return how far a weight moved."""
     torch.manual_seed(0)
     sizes = config["policy"]
     data = load_training_data(config["dataset"], sizes["horizon"], config["seed"], history=sizes["history"])
-    policy = _new_policy(config, data)
+    policy = new_policy(config, data)
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"])
     settings = TrainerConfig(**config["trainer"])
     trainer = Trainer(policy, loss, settings, tracker=None, validate=None, evaluate=None, save=lambda *_: None)
@@ -169,10 +184,10 @@ def test_every_environment_is_chosen_and_built(option):
         env.close()
 
 
-@pytest.mark.parametrize("option", GROUPS["tracker"])
+@pytest.mark.parametrize("option", [*GROUPS["tracker"], "[tensorboard,wandb]"])
 def test_every_tracker_takes_a_record(option, tmp_path: Path):
     config = compose("train", f"tracker={option}")
-    tracker = _new_tracker({**config, "name": "test"}, tmp_path, 0)
+    tracker = new_tracker({**config, "name": "test"}, tmp_path, 0)
     tracker.log({"kind": "train", "step": 1, "loss": 0.5})
     tracker.close()
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 1

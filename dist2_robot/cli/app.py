@@ -5,11 +5,14 @@ Exit codes: 0 done, 1 failed or found problems, 2 wrong input, 130 interrupted, 
 
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -17,14 +20,18 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.defaults import check_kinds, defaults, known_keys, suggest
 from dist2_robot.cli.help import help_text
+from dist2_robot.cli.multirun import Objective, SweptJobError, do_job, in_sweep, with_own_folder
 from dist2_robot.errors import InputError, did_you_mean
 
 HYDRA_FLAGS = ("--cfg", "-c", "--multirun", "-m", "--hydra-help", "--info", "--package", "-p", "--resolve", "--version")
 
+_SWEEP = ("--multirun", "-m")
+LOG_FORMAT = "%(levelname)s: %(message)s"
+
 Task = Callable[[dict[str, Any]], int | None]
 
 
-def run_command(name: str, config_name: str, about: str, task: Task) -> None:
+def run_command(name: str, config_name: str, about: str, task: Task, objective: Objective | None = None) -> None:
     """Compose the config from the command line, give it to the task as plain values, and exit.
 
     Args:
@@ -32,6 +39,7 @@ def run_command(name: str, config_name: str, about: str, task: Task) -> None:
         config_name: Its YAML file in ``conf``, without the ending.
         about: What `--help` says first.
         task: Gets the resolved config as nested dicts; returns an exit code or None for 0.
+        objective: Of a command whose jobs in a sweep have each a folder in ``output``: what a search makes small.
     """
     arguments = sys.argv[1:]
     if "--help" in arguments or "-h" in arguments:
@@ -39,38 +47,81 @@ def run_command(name: str, config_name: str, about: str, task: Task) -> None:
         sys.exit(0)
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say them in one line
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     exit_code = 0
     failure: Exception | None = None
 
-    def call_task(cfg: DictConfig) -> None:
+    def call_task(cfg: DictConfig) -> float | None:
         nonlocal exit_code, failure
+        if in_sweep():  # perhaps in another process: this function is pickled, and what it assigns here is lost
+            return _do_swept(cfg, name, config_name, arguments, task, objective)
         try:
-            config = _to_plain(cfg)
-            check_kinds(config, defaults(config_name, arguments))
-            exit_code = task(config) or 0
+            exit_code = task(_checked(cfg, config_name)) or 0
         except (InputError, OmegaConfBaseException, OSError) as error:  # kept from Hydra: it would add lines of its own
             failure = error
+        return None
 
     try:
         _refuse_flags(arguments, config_name)
+        if any(argument in _SWEEP for argument in arguments):
+            signal.signal(signal.SIGTERM, _exit_at_once)
+            options = [argument for argument in arguments if argument not in _SWEEP]
+            sys.argv[1:] = [_SWEEP[0], *options]  # Hydra takes the flag before or after all options, not among them
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(call_task)()
         if failure:
             raise failure
     except KeyboardInterrupt:
         print(f"\n{name}: interrupted", file=sys.stderr)
         sys.exit(130)
+    except SweptJobError as error:
+        again = "; the same command with resume=auto does what is left" if objective else ""
+        print(f"{name}: the sweep is incomplete: {error.message}{again}", file=sys.stderr)
+        sys.exit(error.code)
     except (InputError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
-        print(f"{name}: {_one_line(error, config_name)}", file=sys.stderr)
+        print(f"{name}: {_one_line(error, config_name, arguments)}", file=sys.stderr)
         sys.exit(2)
-    except OSError as error:  # a full disk, a folder that may not be written
+    except (OSError, BrokenExecutor) as error:  # a full disk, a folder that may not be written, a worker killed
         if wants_traceback:
             raise
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {_one_line(error, config_name, arguments)}", file=sys.stderr)
         sys.exit(1)
     sys.exit(exit_code)
+
+
+def _do_swept(
+    cfg: DictConfig, name: str, config_name: str, arguments: Sequence[str], task: Task, objective: Objective | None
+) -> float | None:
+    """Do the present job of a sweep."""
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)  # a process of its own has none yet
+    config: dict[str, Any] = {}
+
+    def do() -> int:
+        nonlocal config
+        config = _checked(cfg, config_name)
+        config = with_own_folder(config, arguments) if objective else config
+        return task(config) or 0
+
+    return do_job(
+        name,
+        arguments,
+        do,
+        say=lambda error: _one_line(error, config_name, arguments),
+        objective=(lambda: objective(config)) if objective else None,
+    )
+
+
+def _exit_at_once(number: int, _: object) -> None:
+    """Leave by an exception, so that the launcher of a sweep ends its workers."""
+    sys.exit(128 + number)
+
+
+def _checked(cfg: DictConfig, config_name: str) -> dict[str, Any]:
+    """Return the config as plain values, each of the kind of its default."""
+    config = _to_plain(cfg)
+    check_kinds(config, defaults(config_name, list(HydraConfig.get().overrides.task)))
+    return config
 
 
 def _refuse_flags(arguments: list[str], config_name: str) -> None:
@@ -103,7 +154,7 @@ def _refuse_targets(node: Any) -> None:
             _refuse_targets(value)
 
 
-def _one_line(error: Exception, config_name: str) -> str:
+def _one_line(error: Exception, config_name: str, arguments: Sequence[str]) -> str:
     """Say what is wrong with the command line, with the nearest right word."""
     if isinstance(error, InputError):
         return str(error)
@@ -114,8 +165,10 @@ def _one_line(error: Exception, config_name: str) -> str:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = [str(o) for o in error.options or []]
         return f"there is no {group} '{option}'.{did_you_mean(option, options)} Known: {', '.join(options)}"
-    standard = defaults(config_name, sys.argv[1:])
-    for argument in sys.argv[1:]:
+    if isinstance(error, OSError | BrokenExecutor):
+        return " ".join(str(error).split())
+    standard = defaults(config_name, arguments)
+    for argument in arguments:
         key = argument.split("=")[0].lstrip("+~").split("@")[0]
         if "=" in argument and key not in known_keys(standard) and not key.startswith("hydra"):
             return f"there is no option '{key}'.{suggest(key, standard)} See --help for all of them"

@@ -8,18 +8,44 @@ import yaml
 from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.errors import InputError, did_you_mean
 
+_WORDS = {"resume": "auto"}  # what an option takes besides values of the kind of its default
+
 
 def defaults(config_name: str, arguments: Sequence[str]) -> dict[str, Any]:
     """Return options and defaults of a command, with the choice of groups that its arguments make."""
-    own = yaml.safe_load((config_dir() / f"{config_name}.yaml").read_text())
-    choice = dict(next(iter(entry.items())) for entry in own.pop("defaults") if isinstance(entry, dict))
+    own = _read(config_name)
+    choice: dict[str, str | None] = _groups(own.pop("defaults"))
     del choice["hydra"]
-    for argument in arguments:
-        group, _, option = argument.partition("=")
-        if group in choice and (config_dir() / group / f"{option}.yaml").exists():
-            choice[group] = option
-    files = {group: config_dir() / group / f"{option}.yaml" for group, option in choice.items()}
-    return _resolved(own | {group: yaml.safe_load(path.read_text()) for group, path in files.items()})
+    chosen = {group: option for group, _, option in (argument.partition("=") for argument in arguments)}
+    preset = chosen.get("experiment", "")
+    if "experiment" in choice and _is_there(f"experiment/{preset}"):
+        chosen = _groups(_read(f"experiment/{preset}").get("defaults", [])) | chosen
+    files = {group: own_option for group, own_option in choice.items() if own_option is not None}
+    for group, option in chosen.items():
+        options = option.strip("[]").split(",")  # a group may take several, whose settings add up
+        if group in choice and all(_is_there(f"{group}/{one.strip()}") for one in options):
+            files[group] = option
+    own |= dict.fromkeys(choice)
+    for group, option in files.items():
+        if group != "experiment":  # its settings are those of other groups
+            own[group] = {}
+            for one in option.strip("[]").split(","):
+                own[group] |= _read(f"{group}/{one.strip()}")
+    return _resolved(own)
+
+
+def _read(name: str) -> dict[str, Any]:
+    return yaml.safe_load((config_dir() / f"{name}.yaml").read_text())
+
+
+def _is_there(name: str) -> bool:
+    return (config_dir() / f"{name}.yaml").exists()
+
+
+def _groups(entries: Sequence[Any]) -> dict[str, Any]:
+    """Return what a list of defaults chooses: group -> option."""
+    chosen = dict(next(iter(entry.items())) for entry in entries if isinstance(entry, dict))
+    return {group.removeprefix("override ").lstrip("/"): option for group, option in chosen.items()}
 
 
 def _resolved(standard: dict[str, Any]) -> dict[str, Any]:
@@ -28,11 +54,11 @@ def _resolved(standard: dict[str, Any]) -> dict[str, Any]:
     def value_of(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: value_of(inner) for key, inner in value.items()}
-        group, dot, key = str(value).removeprefix("${").removesuffix("}").partition(".")
-        is_reference = (
-            isinstance(value, str) and value.startswith("${") and dot and isinstance(standard.get(group), dict)
-        )
-        return standard[group].get(key, value) if is_reference else value
+        if not isinstance(value, str) or not value.startswith("${"):
+            return value
+        group, _, key = value.removeprefix("${").removesuffix("}").partition(".")
+        options = standard.get(group)
+        return options.get(key, value) if isinstance(options, dict) else value
 
     return {name: value_of(value) for name, value in standard.items()}
 
@@ -63,7 +89,11 @@ def check_kinds(config: Mapping[str, Any], standard: Mapping[str, Any], prefix: 
         if isinstance(default, dict) and isinstance(value, dict):
             check_kinds(value, default, f"{prefix}{key}.")
         elif _kind(value) != _kind(default) and (_kind(default), _kind(value)) != ("a number", "a whole number"):
-            raise InputError(f"{prefix}{key} must be {_kind(default)}, got {value!r}")
+            word = _WORDS.get(f"{prefix}{key}")
+            if word is None or value != word:
+                raise InputError(
+                    f"{prefix}{key} must be {_kind(default)}{f' or {word}' if word else ''}, got {value!r}"
+                )
     if prefix == "" and isinstance(config.get("seed"), int) and config["seed"] < 0:
         raise InputError(f"seed must be 0 or more, got {config['seed']}")
 

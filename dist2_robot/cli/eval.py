@@ -11,6 +11,7 @@ from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
 from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.cli.trackers import check_trackers, send_evaluation
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment, draw_beside
 from dist2_robot.evaluation.compare import format_rate
@@ -37,6 +38,7 @@ named: env=metaworld task=[push-v3,reach-v3].
 
 def evaluate(config: dict[str, Any]) -> int:
     """Checkpoint, environment, episodes, results."""
+    check_trackers(config["tracker"])
     policy, manifest = load_policy(config["checkpoint"], str(choose_device(config["device"])))
     if config["decoding"]:
         look_up(RULES, config["decoding"], "decoding rule")
@@ -65,6 +67,7 @@ def evaluate(config: dict[str, Any]) -> int:
         place = output / name if len(environments) > 1 else output
         results.append(_evaluate(policy, environment, place, config) | {**about, "task": task})
         _write(results[-1], place)
+        send_evaluation(config, place, results[-1])
     if len(environments) > 1:
         results.append(summarise_tasks(dict(zip(_names(environments), results, strict=True))) | about)
         print(format_tasks(results[-1]))

@@ -9,7 +9,7 @@ def help_text(name: str, config_name: str, about: str) -> str:
     """Return the help page of a command."""
     text = (config_dir() / f"{config_name}.yaml").read_text()
     defaults = yaml.safe_load(text)["defaults"]
-    own = text.split("- _self_\n", 1)[1].strip("\n")
+    own = text.split("\n\n", 1)[1].strip("\n")  # the list of defaults ends with an empty line
     lines = [
         about.strip(),
         "",
@@ -23,7 +23,7 @@ def help_text(name: str, config_name: str, about: str) -> str:
     for group, default in groups:
         if group == "hydra":
             continue
-        lines += ["", f"{group}=  (default {default})"]
+        lines += ["", f"{group}=  ({'not set' if default is None else f'default {default}'})"]
         for path in sorted((config_dir() / group).glob("*.yaml")):
             lines += _describe(path.stem, path.read_text(), is_default=path.stem == default, group=group)
     lines += ["", "An option inside a group is set as GROUP.OPTION=VALUE. --cfg job prints the whole config;"]
@@ -33,7 +33,8 @@ def help_text(name: str, config_name: str, about: str) -> str:
 
 def _describe(option: str, text: str, *, is_default: bool, group: str) -> list[str]:
     """Return the comment of an option, and for the default one its settings."""
-    comment = next((line[1:].strip() for line in text.splitlines() if line.startswith("#")), "")
+    comments = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
+    comment = next((line for line in comments if not line.startswith("@package")), "")  # which Hydra reads
     lines = [f"  {option:<16} {comment}".rstrip()]
     if is_default:
         settings = [line for line in text.splitlines() if line and not line.startswith(("#", "name:"))]

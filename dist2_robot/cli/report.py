@@ -5,6 +5,7 @@ from typing import Any
 
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.runs import load_runs
+from dist2_robot.cli.trackers import send_page
 from dist2_robot.evaluation.picture import write_picture
 from dist2_robot.evaluation.report import write_report
 
@@ -18,7 +19,9 @@ Draw one self-contained HTML page from the files of one or more runs.
 def report(config: dict[str, Any]) -> int:
     """Runs, page, picture."""
     runs = load_runs(config["runs"], config["evaluation"])
-    print(f"report: {write_report(runs, Path(config['output'])).resolve()}")
+    page = write_report(runs, Path(config["output"])).resolve()
+    print(f"report: {page}")
+    send_page(config, page)
     if config["picture"]:
         print(f"picture: {write_picture(runs, Path(config['picture'])).resolve()}")
     return 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dist2_robot.checkpoints.folders import remove_folder
 from dist2_robot.checkpoints.store import numbered_checkpoints, settle_checkpoints
@@ -16,15 +16,20 @@ _FREE = ("resume", "resume_changed", "overwrite", "device", "tracker", "name", "
 
 
 def prepare(
-    output: Path, config: Mapping[str, Any], *, resume: bool, overwrite: bool, may_differ: bool = False
+    output: Path,
+    config: Mapping[str, Any],
+    *,
+    resume: bool | Literal["auto"],
+    overwrite: bool,
+    may_differ: bool = False,
 ) -> Path | None:
     """Make the folder and write its config; return the checkpoint to go on from, or None to start anew.
 
     Args:
         output: The folder.
-        config: Of the command.
-        resume: Go on with the run in it.
-        overwrite: Remove the run in it.
+        config: Of the training.
+        resume: Go on with the run in the folder; ``auto``: if one is there.
+        overwrite: Start anew where a run is.
         may_differ: Go on even with other options; `record_changes` writes them down.
 
     Raises:
@@ -33,7 +38,7 @@ def prepare(
     if may_differ and not resume:
         raise InputError("resume_changed=true changes how a run goes on: give resume=true too, or leave it out")
     config_file = output / CONFIG_FILE
-    if resume:
+    if resume is True or (resume == "auto" and config_file.exists()):
         if not config_file.exists():
             raise InputError(f"there is no run in '{output}' to resume: mend output=, or leave resume=true out")
         changes = _changes(_read_config(config_file), config)
@@ -48,13 +53,21 @@ def prepare(
     if config_file.exists():
         if not overwrite:
             raise InputError(f"'{output}' holds a run: pass resume=true to go on, overwrite=true, or another output=")
-        for name in ("checkpoints", "checks", "eval"):
+        for name in ("checkpoints", "checks", "eval", "tensorboard"):
             remove_folder(output / name)
         for name in ("metrics.jsonl", "summary.json", "examples.json"):
             (output / name).unlink(missing_ok=True)
     _remove_leftovers(output)
     write_json(config_file, config)
     return None
+
+
+def is_finished(output: Path, steps: int) -> bool:
+    """Tell whether the run in a folder took its last step, and wrote all that it writes."""
+    try:
+        return read_json(output / "summary.json").get("steps") == steps
+    except (OSError, ValueError, AttributeError):  # not there, or not what we wrote
+        return False
 
 
 def last_checkpoint(output: Path) -> Path | None:

@@ -13,7 +13,8 @@ def load_runs(folders: Sequence[str] | str, evaluation: str) -> list[RunFiles]:
     patterns = [folders] if isinstance(folders, str) else list(folders)
     folders = []
     for pattern in patterns:  # Path.glob takes no absolute ones
-        folders += sorted(glob(pattern)) if "*" in pattern else [pattern]  # noqa: PTH207
+        found = [path for path in sorted(glob(pattern)) if Path(path).is_dir()]  # noqa: PTH207
+        folders += found if "*" in pattern else [pattern]
     if not folders:
         raise InputError("no run is named: give runs=[FOLDER,...]")
     return [load_run(Path(folder), Path(folder) / evaluation) for folder in folders]

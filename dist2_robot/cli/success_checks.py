@@ -1,7 +1,5 @@
 """Success checks of a training, in a process of their own, and the best checkpoint by them."""
 
-import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -11,7 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
+from dist2_robot.checkpoints.folders import put_in_place, remove_folder
 from dist2_robot.checkpoints.store import BEST
+from dist2_robot.json_file import read_json, write_json
 from dist2_robot.tracking.protocol import Tracker
 
 BEST_FILE = "best.json"
@@ -45,7 +45,7 @@ class SuccessChecks:
         self.output, self.config, self.save, self.tracker = output, config, save, tracker
         self.running: _Check | None = None
         best = output / "checkpoints" / BEST_FILE
-        self.best: dict[str, Any] | None = json.loads(best.read_text()) if best.is_file() else None
+        self.best: dict[str, Any] | None = read_json(best) if best.is_file() else None
 
     def submit(self, model: dict[str, Tensor], step: int, *, is_last: bool) -> None:
         """Start a check of these weights. While another one runs it is left out, unless these are the last."""
@@ -85,12 +85,12 @@ class SuccessChecks:
         if self.running:
             self.running.process.kill()
             self.running.process.wait()
-            shutil.rmtree(self.running.folder, ignore_errors=True)
+            remove_folder(self.running.folder)
             self.running = None
 
     def _take(self, check: _Check) -> None:
         try:
-            results = json.loads((check.folder / "eval" / "results.json").read_text())
+            results = read_json(check.folder / "eval" / "results.json")
         except (OSError, ValueError):
             print(f"the success check of step {check.step} failed: see '{check.folder / 'eval.log'}'", file=sys.stderr)
             return
@@ -101,8 +101,7 @@ class SuccessChecks:
             self.best = found
             place = self.output / "checkpoints" / BEST
             place.parent.mkdir(exist_ok=True)
-            shutil.rmtree(place, ignore_errors=True)
-            check.folder.replace(place)
-            (place.parent / BEST_FILE).write_text(json.dumps(found))
+            put_in_place(check.folder, place)
+            write_json(place.parent / BEST_FILE, found)
         else:
-            shutil.rmtree(check.folder)
+            remove_folder(check.folder)

@@ -3,8 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +10,18 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from dist2_robot.checkpoints.compatibility import check_compatible
-from dist2_robot.checkpoints.golden import GOLDEN_FILE, golden_tensors
-from dist2_robot.checkpoints.manifest import Manifest
-from dist2_robot.checkpoints.provenance import provenance
-from dist2_robot.checkpoints.registry import build_loss, build_policy, build_tokenizer
-from dist2_robot.checkpoints.store import load_policy, prune_checkpoints, read_tensors, save_checkpoint
+from dist2_robot.checkpoints.registry import build_loss
+from dist2_robot.checkpoints.store import load_policy, read_tensors
 from dist2_robot.cli.app import run_command
+from dist2_robot.cli.checkpoint_saver import CheckpointSaver
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
-from dist2_robot.cli.run_folder import last_checkpoint, prepare, record_changes
+from dist2_robot.cli.new_policy import new_policy
+from dist2_robot.cli.objective import objective
+from dist2_robot.cli.run_folder import is_finished, last_checkpoint, prepare, record_changes
 from dist2_robot.cli.success_checks import SuccessChecks
+from dist2_robot.cli.trackers import check_trackers, new_tracker
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.compare import format_rate
@@ -32,9 +30,7 @@ from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.seeding import stream_seed
-from dist2_robot.tracking.jsonl import JsonlTracker
 from dist2_robot.tracking.protocol import Tracker, Trackers
-from dist2_robot.tracking.wandb import WandbTracker
 from dist2_robot.training.augmentation import Augmentation
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.examples import distribution_examples
@@ -43,63 +39,55 @@ from dist2_robot.training.state import STATE_FILE, check_training_state
 from dist2_robot.training.stop import EXIT_CODE, TrainingStoppedError, on_sigterm
 from dist2_robot.training.trainer import Trainer, TrainingFailedError
 from dist2_robot.training.validation import validate
-from dist2_robot.types import ObservationSpec
 
 ABOUT = """
 Train a policy over action tokens from recorded demonstrations.
 
   dist2-train env=metaworld task=push-v3 dataset.root=data/push output=runs/push
   dist2-train env=none dataset.root=my_teleoperated_data trainer.steps=5000
-  dist2-train dataset.root=data/push loss=cross_entropy head=free output=runs/one_hot
+  dist2-train dataset.root=data/push experiment=one_hot output=runs/one_hot
+  dist2-train -m dataset.root=data/push loss=dist2_energy,cross_entropy seed=0,1,2 output=runs/losses   # a sweep
 
 Killed? The same command with resume=true goes on where the last checkpoint was, to the bit. SIGTERM saves one first.
+In a sweep (-m) each training has a folder of its own in output=, named by what is swept. The same command with
+resume=auto skips those that are finished, goes on with those that are not, and starts the missing ones.
 """
-KEPT_CHECKPOINTS = 2
 
 
 def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False) -> int:
-    """Data, environment, policy, loss, trainer, run."""
-    output, device = Path(config["output"]), choose_device(config["device"])
+    """Data, environment, policy, loss, run folder, trainer, run."""
+    output, settings = Path(config["output"]), TrainerConfig(**config["trainer"])
+    device = choose_device(config["device"])
     processes = join_processes(cpu=device.type == "cpu")
     device = device if processes.num_processes == 1 else processes.device
-    trainer_config = TrainerConfig(**config["trainer"])
-    if config["threads"] is not None:
-        if not isinstance(config["threads"], int) or config["threads"] < 1:
-            raise InputError(f"threads must be at least 1, got {config['threads']!r}")
-        torch.set_num_threads(config["threads"])
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.manual_seed(stream_seed(config["seed"], "train"))
-
+    _prepare_torch(config)
     sizes = config["policy"]
     data = load_training_data(config["dataset"], sizes["horizon"], config["seed"], history=sizes["history"])
     environments = choose_environments(config["env"], data.environments)
     for environment in environments:
         check_fits(environment, data.spec, data.observation_names, f"dataset '{data.name}'")
-    policy = _new_policy(config, data).to(device)
-    loss = build_loss(getattr(policy, "tokenizer", None), config["loss"]).to(device)
-
-    if trainer_config.evaluate_every and not environments:
+    if settings.evaluate_every and not environments:
         raise InputError("trainer.evaluate_every needs an environment: pass env=..., or leave it at 0")
+    policy = new_policy(config, data).to(device)
+    loss = build_loss(getattr(policy, "tokenizer", None), config["loss"]).to(device)
+    batches = _new_batches(data, settings.batch_size, config, processes)
+
     config = {**config, "name": config["name"] or output.name, "processes": processes.num_processes}
-    resume, may_differ = config["resume"], config["resume_changed"]
-    with processes.main_process_first():
-        checkpoint = last_checkpoint(output) if resume else None
-        if processes.is_main_process:
-            checkpoint = prepare(output, config, resume=resume, overwrite=config["overwrite"], may_differ=may_differ)
-    resumed = _load_checkpoint(checkpoint, policy, data) if checkpoint else None
+    resumed = _open_run(output, config, policy, data, processes)
+    if config["resume"] == "auto" and is_finished(output, settings.steps):
+        processes.print(f"'{output}' is finished, and stays as it is")
+        return 0
     tracker: Tracker = Trackers()
     if processes.is_main_process:
-        if resume:
-            record_changes(output, config, resumed[1] if resumed else 0)
-        tracker = _new_tracker(config, output, resumed[1] if resumed else 0)
-    save = _Saver(output, data, environments, policy)
+        tracker = new_tracker(config, output, resumed[1] if resumed else 0)
+    save = CheckpointSaver(output, data, environments, policy)
     checks = None
-    if trainer_config.evaluate_every and processes.is_main_process:
+    if settings.evaluate_every and processes.is_main_process:
         checks = SuccessChecks(output, config["evaluation"], save.write, tracker)
     trainer = Trainer(
         policy,
         loss,
-        trainer_config,
+        settings,
         tracker=tracker,
         validate=(lambda p: validate(p, loss, data.held_out, device).record(p)) if len(data.held_out) else None,
         evaluate=checks,
@@ -111,20 +99,15 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     )
     if resumed:
         trainer.restore(*resumed)
-
-    batches = _new_batches(data, trainer_config.batch_size, config, processes)
-    processes.print(_headline(data, policy, environments, trainer_config))
+    processes.print(_headline(data, policy, environments, settings))
     clock = time.monotonic()
     try:
         trainer.run(batches.from_step(trainer.step))
         if checks:
             checks.wait()
-    except TrainingFailedError as error:
+    except (TrainingFailedError, TrainingStoppedError) as error:
         print(f"dist2-train: {error}", file=sys.stderr)
-        return 1
-    except TrainingStoppedError as error:
-        print(f"dist2-train: {error}", file=sys.stderr)
-        return EXIT_CODE
+        return EXIT_CODE if isinstance(error, TrainingStoppedError) else 1
     finally:
         if checks:
             checks.close()
@@ -135,6 +118,16 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
             rate = format_rate(checks.best["success_rate"], checks.best["success_interval"])
             print(f"best: step {checks.best['step']}, success {rate} of {checks.best['episodes']} episodes")
     return 0
+
+
+def _prepare_torch(config: Mapping[str, Any]) -> None:
+    """Set threads, determinism and seed."""
+    if config["threads"] is not None:
+        if not isinstance(config["threads"], int) or config["threads"] < 1:
+            raise InputError(f"threads must be at least 1, got {config['threads']!r}")
+        torch.set_num_threads(config["threads"])
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.manual_seed(stream_seed(config["seed"], "train"))
 
 
 def _new_batches(data: TrainingData, batch_size: int, config: Mapping[str, Any], processes: Accelerator) -> BatchStream:
@@ -152,39 +145,24 @@ def _new_batches(data: TrainingData, batch_size: int, config: Mapping[str, Any],
         raise InputError(f"trainer.batch_size or dataset.weights: {error}") from error
 
 
-def _new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
-    """Build the policy of a config and fit it to the training frames."""
-    policy_config = {**config["policy"], **_eyes_and_ears(config, data.observation)}
-    del policy_config["history"]  # part of the observation
-    fitted = None
-    if policy_config["name"] != "regression":
-        tokenizer_config = {**config["tokenizer"], "horizon": policy_config.pop("horizon")}
-        tokenizer = build_tokenizer(data.spec, tokenizer_config)
-        check_compatible(tokenizer, head=config["head"]["name"], decoding=config["decoding"], loss=config["loss"])
-        actions, is_padding = data.training.chunks(torch.arange(len(data.training)))
-        try:
-            tokenizer.fit(actions[~is_padding.any(dim=1)])
-        except ValueError as error:
-            name = tokenizer_config["name"]
-            raise InputError(f"tokenizer '{name}' cannot learn from '{data.name}': {error}") from error
-        fitted = tokenizer.state_dict()
-        policy_config |= {"tokenizer": tokenizer_config} | {
-            name: config[name] for name in ("head", "decoding", "sampling", "distance")
-        }
-    policy = build_policy(data.spec, policy_config, fitted)
-    policy.normalizer.fit({name: data.table.features[name][data.training.frames] for name in data.observation.numbers})
-    return policy
+def _open_run(
+    output: Path, config: Mapping[str, Any], policy: Policy, data: TrainingData, processes: Accelerator
+) -> tuple[dict[str, Tensor], int] | None:
+    """Make or continue the run folder, the first process before the others.
 
-
-def _eyes_and_ears(config: Mapping[str, Any], observation: ObservationSpec) -> dict[str, Any]:
-    """Return the part of a policy's config about what it observes; who does but one thing need not be told."""
-    is_told = config["instruction"]["name"] != "none" and len(observation.tasks) > 1
-    seen = observation if is_told else replace(observation, tasks=())
-    return {
-        "observation": seen.to_dict(),
-        "vision": config["vision"] if observation.pictures else None,
-        "instruction": config["instruction"] if is_told else None,
-    }
+    Returns the state of the training to go on with and its step, or None to start anew.
+    """
+    resume = config["resume"]
+    check_trackers(config["tracker"])
+    with processes.main_process_first():
+        checkpoint = last_checkpoint(output) if resume else None
+        if processes.is_main_process:
+            may_differ = config["resume_changed"]
+            checkpoint = prepare(output, config, resume=resume, overwrite=config["overwrite"], may_differ=may_differ)
+    resumed = _load_checkpoint(checkpoint, policy, data) if checkpoint else None
+    if resume and processes.is_main_process:
+        record_changes(output, config, resumed[1] if resumed else 0)
+    return resumed
 
 
 def _load_checkpoint(checkpoint: Path, policy: Policy, data: TrainingData) -> tuple[dict[str, Tensor], int]:
@@ -203,56 +181,6 @@ def _load_checkpoint(checkpoint: Path, policy: Policy, data: TrainingData) -> tu
             "another output="
         ) from error
     return state, manifest.step
-
-
-def _new_tracker(config: Mapping[str, Any], output: Path, resume_step: int) -> Tracker:
-    jsonl = JsonlTracker(output / "metrics.jsonl", resume_step)
-    tracker = config["tracker"]
-    if tracker["name"] == "jsonl":
-        return jsonl
-    if tracker["name"] == "wandb":
-        return Trackers(jsonl, WandbTracker(output, tracker["project"], config["name"], config))
-    raise InputError(f"there is no tracker '{tracker['name']}'. Known: jsonl, wandb")
-
-
-class _Saver:
-    """Writes a checkpoint and keeps the last two."""
-
-    def __init__(
-        self, output: Path, data: TrainingData, environments: Sequence[EnvironmentSpec], policy: Policy
-    ) -> None:
-        self.output, self.data, self.environments, self.policy = output, data, environments, policy
-        self.provenance = provenance()
-
-    def __call__(self, model: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
-        self.write(self.output / "checkpoints" / f"step_{step:07d}", model, step, {STATE_FILE: state})
-        prune_checkpoints(self.output, KEPT_CHECKPOINTS)
-
-    def write(
-        self,
-        folder: Path,
-        model: dict[str, Tensor],
-        step: int,
-        extra: Mapping[str, Mapping[str, Tensor]] | None = None,
-    ) -> None:
-        """Write one checkpoint of weights and step, and more tensors by file."""
-        averaged = deepcopy(self.policy)
-        averaged.load_state_dict(model)
-        windows = self.data.held_out if len(self.data.held_out) else self.data.training
-        seen = windows.gather(torch.linspace(0, len(windows) - 1, 4).long()).observation
-        seen = seen.to(next(averaged.parameters()).device)
-        manifest = Manifest(
-            policy=self.policy.config(),
-            action_spec=self.policy.spec.to_dict(),
-            observation_names=self.data.observation_names,
-            environments=[{"id": each.id, "kwargs": dict(each.kwargs)} for each in self.environments],
-            tasks=list(self.data.table.tasks),
-            dataset=self.data.describe(),
-            step=step,
-            provenance=self.provenance,
-            golden_tasks=list(seen.tasks or ()),
-        )
-        save_checkpoint(folder, manifest, model, {GOLDEN_FILE: golden_tensors(averaged.eval(), seen), **(extra or {})})
 
 
 def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: torch.device, wall_time_s: float) -> None:
@@ -299,7 +227,7 @@ def _train_until_told(config: dict[str, Any]) -> int:
 
 
 def main() -> None:
-    run_command("dist2-train", "train", ABOUT, _train_until_told)
+    run_command("dist2-train", "train", ABOUT, _train_until_told, objective)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,59 @@
+"""What a training writes its checkpoints with."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, golden_tensors
+from dist2_robot.checkpoints.manifest import Manifest
+from dist2_robot.checkpoints.provenance import provenance
+from dist2_robot.checkpoints.store import prune_checkpoints, save_checkpoint
+from dist2_robot.cli.dataset import TrainingData
+from dist2_robot.policies.policy import Policy
+from dist2_robot.rollouts.environment import EnvironmentSpec
+from dist2_robot.training.state import STATE_FILE
+
+KEPT_CHECKPOINTS = 2
+
+
+class CheckpointSaver:
+    """Writes a checkpoint and keeps the last two."""
+
+    def __init__(
+        self, output: Path, data: TrainingData, environments: Sequence[EnvironmentSpec], policy: Policy
+    ) -> None:
+        self.output, self.data, self.environments, self.policy = output, data, environments, policy
+        self.provenance = provenance()
+
+    def __call__(self, model: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
+        self.write(self.output / "checkpoints" / f"step_{step:07d}", model, step, {STATE_FILE: state})
+        prune_checkpoints(self.output, KEPT_CHECKPOINTS)
+
+    def write(
+        self,
+        folder: Path,
+        model: dict[str, Tensor],
+        step: int,
+        extra: Mapping[str, Mapping[str, Tensor]] | None = None,
+    ) -> None:
+        """Write one checkpoint of weights and step, and more tensors by file."""
+        averaged = deepcopy(self.policy)
+        averaged.load_state_dict(model)
+        windows = self.data.held_out if len(self.data.held_out) else self.data.training
+        seen = windows.gather(torch.linspace(0, len(windows) - 1, 4).long()).observation
+        seen = seen.to(next(averaged.parameters()).device)
+        manifest = Manifest(
+            policy=self.policy.config(),
+            action_spec=self.policy.spec.to_dict(),
+            observation_names=self.data.observation_names,
+            environments=[{"id": each.id, "kwargs": dict(each.kwargs)} for each in self.environments],
+            tasks=list(self.data.table.tasks),
+            dataset=self.data.describe(),
+            step=step,
+            provenance=self.provenance,
+            golden_tasks=list(seen.tasks or ()),
+        )
+        save_checkpoint(folder, manifest, model, {GOLDEN_FILE: golden_tensors(averaged.eval(), seen), **(extra or {})})
