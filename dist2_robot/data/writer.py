@@ -15,6 +15,8 @@ from dist2_robot.data.folder import DIST2_FILE
 from dist2_robot.errors import InputError
 from dist2_robot.types import ACTION
 
+SMALLEST_VIDEO = 64  # pixels; smaller ones crash the encoder (SVT-AV1), now and then
+
 
 def write_dataset(
     root: Path,
@@ -84,6 +86,11 @@ def _describe(
         if name == ACTION:
             continue
         if values.dtype == np.uint8:
+            if pictures == "video" and min(values.shape[1:3]) < SMALLEST_VIDEO:
+                raise InputError(
+                    f"'{name}' is {values.shape[1]} x {values.shape[2]} pixels, too small for a video: give at least "
+                    f"image_size={SMALLEST_VIDEO}, or video=false"
+                )
             features[name] = {"dtype": pictures, "shape": values.shape[1:], "names": ["height", "width", "channels"]}
         else:
             features[name] = {"dtype": "float32", "shape": values.shape[1:], "names": list(observation_names[name])}

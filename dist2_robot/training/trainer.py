@@ -140,7 +140,7 @@ class Trainer:
                         loss=f"{record['loss']:.3f}", samples_per_s=f"{samples_per_s:.0f}", refresh=False
                     )
                     self._log("train", {**record, "samples_per_s": samples_per_s, "skipped_steps": self.skipped})
-                    if self.evaluate:
+                    if self.evaluate is not None:
                         self.evaluate.poll()
                 try:
                     self._check_and_save()
@@ -240,7 +240,7 @@ class Trainer:
         last = last or self.patience.is_over
         if last or _is_due(self.step, config.save_every):
             self._save()
-        if self.evaluate and (last or _is_due(self.step, config.evaluate_every)):
+        if self.evaluate is not None and (last or _is_due(self.step, config.evaluate_every)):
             self.evaluate.submit(self.average.state(self.policy), self.step, is_last=last)
 
     def _save(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from dist2_robot.checkpoints import store
 from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint
-from dist2_robot.cli import train as train_command
+from dist2_robot.cli import checkpoint_saver
 from dist2_robot.cli.compose import compose_config
 from dist2_robot.cli.train import train
 from tests.cli.small import SMALL
@@ -20,7 +20,7 @@ ENDS = (0, -signal.SIGKILL, -signal.SIGXFSZ)
 @pytest.fixture
 def start(reach, monkeypatch):
     """Return a function that trains for two steps, with a checkpoint after each."""
-    monkeypatch.setattr(train_command, "provenance", lambda: {"versions": {}, "git_revision": None})
+    monkeypatch.setattr(checkpoint_saver, "provenance", lambda: {"versions": {}, "git_revision": None})
     options = [f"dataset.root={reach}", *SMALL, "trainer.steps=3", "trainer.save_every=1", "trainer.log_every=1"]
     options += ["output=run", "name=run", "trainer.warmup_steps=1", "trainer.validate_every=2"]
     config = compose_config("train", options)

@@ -50,7 +50,7 @@ def write_reach(root: Path, seed: int = 0) -> Path:
     return root
 
 
-def write_filmed(root: Path, task: str = TASK, seed: int = 0, *, video: bool = False, size: int = 24) -> Path:
+def write_filmed(root: Path, task: str = TASK, seed: int = 0, *, video: bool = False, size: int = 64) -> Path:
     """Write the same episodes with a camera that sees a bright square where the state says."""
     episodes = []
     for episode in reach_episodes(seed)[:4]:

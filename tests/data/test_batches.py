@@ -5,9 +5,9 @@ import torch
 
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.data.folder import open_folder
-from dist2_robot.data.table import read_table
+from dist2_robot.data.table import join_tables, read_table
 from dist2_robot.data.windows import ChunkWindows
-from tests.data.recordings import LENGTHS
+from tests.data.recordings import LENGTHS, write_filmed
 
 FRAMES = sum(LENGTHS)
 
@@ -62,3 +62,41 @@ def test_epochs_and_seeds_shuffle_differently(windows):
 def test_a_batch_larger_than_the_data_is_all_of_it(windows):
     batch = next(BatchStream(windows, 1000, 0).from_step(5))
     assert len(batch.actions) == FRAMES
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_the_same_batches(windows, processes):
+    whole = BatchStream(windows, 12, seed=1).from_step(3)
+    parts = [BatchStream(windows, 12, seed=1, process=i, processes=processes).from_step(3) for i in range(processes)]
+    for _ in range(10):
+        together = torch.cat([next(part).actions for part in parts])
+        assert torch.equal(together, next(whole).actions)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(windows):
+    with pytest.raises(ValueError, match="12 cannot be cut into 5"):
+        BatchStream(windows, 12, seed=1, processes=5)
+
+
+@pytest.fixture(scope="module")
+def mixture(reach, tmp_path_factory):
+    other = write_filmed(tmp_path_factory.mktemp("more") / "other", seed=4)
+    table = join_tables([read_table(open_folder(root)) for root in (reach, other)])
+    return ChunkWindows(table, torch.arange(len(table.features["action"])), 3)
+
+
+def test_datasets_are_drawn_from_by_weight_not_by_size(mixture):
+    stream = BatchStream(mixture, 40, seed=0, weights=[1, 3])
+    first = set(mixture.table.features["observation.state"][:FRAMES, 0].tolist())
+    drawn = first_numbers(islice(stream.from_step(0), 50))
+    share = sum(number in first for number in drawn) / len(drawn)
+    assert share == pytest.approx(0.25, abs=0.03)  # three standard deviations of 2,000 draws
+    assert len(set(drawn)) > 0.95 * len(mixture)
+    again = BatchStream(mixture, 40, seed=0, weights=[1, 3])
+    assert first_numbers(islice(again.from_step(7), 3)) == drawn[7 * 40 : 10 * 40]
+
+
+@pytest.mark.parametrize("weights", [[1], [1, 2, 3], [-1, 2], [0, 0]])
+def test_weights_that_do_not_fit_are_refused(mixture, weights):
+    with pytest.raises(ValueError, match="2 datasets need"):
+        BatchStream(mixture, 8, seed=0, weights=weights)

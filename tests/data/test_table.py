@@ -12,9 +12,19 @@ import torch
 
 from dist2_robot.data.folder import INFO_FILE, from_hub, open_folder
 from dist2_robot.data.recorded_spec import recorded_spec
-from dist2_robot.data.table import read_table
+from dist2_robot.data.table import join_tables, read_table
 from dist2_robot.errors import InputError
-from tests.data.recordings import DATA_FILE, LENGTHS, NAMES, SPEC, STARTS, edit, replace_column, write_reach
+from tests.data.recordings import (
+    DATA_FILE,
+    LENGTHS,
+    NAMES,
+    SPEC,
+    STARTS,
+    edit,
+    replace_column,
+    write_filmed,
+    write_reach,
+)
 
 WAY_OUT = r"(record|download|restore|convert|leave this|give|mend|name)\b[^:;]*$"
 
@@ -243,3 +253,31 @@ def test_a_strangers_spec_is_guessed_from_names_and_ranges(teleoperated):
     margin = 0.05 * (actions.max(0).values - actions.min(0).values)
     torch.testing.assert_close(torch.tensor([d.low for d in spec.dimensions]), actions.min(0).values - margin)
     torch.testing.assert_close(torch.tensor([d.high for d in spec.dimensions]), actions.max(0).values + margin)
+
+
+def test_datasets_are_joined_episode_after_episode(reach, tmp_path):
+    tables = [read_table(open_folder(root)) for root in (reach, write_filmed(tmp_path / "more", seed=3))]
+    both = join_tables(tables)
+    lengths = [len(table.features["action"]) for table in tables]
+    assert both.episodes == tables[0].episodes + tables[1].episodes
+    for name, column in both.features.items():
+        assert torch.equal(column, torch.cat([table.features[name] for table in tables]))
+    first_of_second = tables[0].episodes
+    assert both.episode_starts[first_of_second] == lengths[0] == both.episode_ends[first_of_second - 1]
+    assert both.tasks == tables[0].tasks  # the same task in both
+    assert both.parts.tolist() == [0] * tables[0].episodes + [1] * tables[1].episodes
+    assert both.fingerprint != join_tables(tables[::-1]).fingerprint
+    assert join_tables(tables[:1]) is tables[0]
+
+
+def test_datasets_of_other_vectors_are_not_joined(reach, teleoperated):
+    with pytest.raises(ValueError, match="number 2 holds"):
+        join_tables([read_table(open_folder(root)) for root in (reach, teleoperated)])
+
+
+def test_the_first_episodes_of_a_table_are_a_table(reach):
+    table = read_table(open_folder(reach))
+    few = table.first(3)
+    assert few.episodes == 3
+    assert torch.equal(few.features["action"], table.features["action"][table.frames_of([0, 1, 2])])
+    assert few.fingerprint == table.fingerprint

@@ -5,9 +5,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from dist2_robot.data.folder import open_folder
-from dist2_robot.data.table import read_table
+from dist2_robot.data.table import join_tables, read_table
 from dist2_robot.data.windows import ChunkWindows
-from tests.data.recordings import LENGTHS, STARTS
+from tests.data.recordings import LENGTHS, STARTS, TASK, write_filmed
 
 
 @pytest.mark.parametrize("horizon", [1, 5, 20])  # 20: longer than any episode
@@ -26,6 +26,28 @@ def test_windows_are_those_of_lerobot_to_the_bit(reach, horizon):
         assert torch.equal(batch.is_padding[i], item["action_is_pad"])
         for name, value in batch.observation.features.items():
             assert torch.equal(value[i], item[name].view_as(value[i]))  # LeRobot gives one number as a scalar
+
+
+@pytest.mark.parametrize("history", [2, 4])
+def test_a_history_is_that_of_lerobot_to_the_bit(reach, history):
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    folder = open_folder(reach)
+    back = [step / folder.rate_hz for step in range(1 - history, 1)]
+    names = ["observation.state", "observation.environment_state"]
+    theirs = LeRobotDataset("local/reach", root=reach, delta_timestamps=dict.fromkeys(names, back))
+    batch = ChunkWindows(read_table(folder), torch.arange(len(theirs)), 1, history).gather(torch.arange(len(theirs)))
+    for i in range(len(theirs)):
+        for name in names:
+            values = batch.observation.features[name][i]
+            assert torch.equal(values, theirs[i][name].view_as(values))
+
+
+def test_every_window_says_its_task(reach, tmp_path):
+    other = write_filmed(tmp_path / "other", task="Something else.")
+    table = join_tables([read_table(open_folder(root)) for root in (reach, other)])
+    batch = ChunkWindows(table, torch.tensor([0, sum(LENGTHS), 5]), 2).gather(torch.arange(3))
+    assert batch.observation.tasks == (TASK, "Something else.", TASK)
 
 
 def test_no_window_reaches_into_the_next_episode(reach):

@@ -47,6 +47,18 @@ class Saves(list):
         self.append((*copy, step))
 
 
+class Evaluations(list):
+    """An evaluator that keeps what it is asked."""
+
+    polls = 0
+
+    def submit(self, model, step, *, is_last):
+        self.append((step, is_last, {name: tensor.clone() for name, tensor in model.items()}))
+
+    def poll(self):
+        self.polls += 1
+
+
 class FailingLoss(torch.nn.Module):
     """Cross-entropy that is not finite at chosen calls, counted from 0."""
 
@@ -192,21 +204,23 @@ def test_checks_see_the_averaged_weights_and_leave_the_present_ones(stream):
 
 
 def test_everything_happens_when_it_is_due(stream):
-    happened = []
+    validated, evaluations = [], Evaluations()
     trainer = make(
-        validate=lambda _: happened.append(("validate", trainer.step)) or {},
-        evaluate=lambda _: happened.append(("evaluate", trainer.step)) or {},
+        validate=lambda _: validated.append(trainer.step) or {},
+        evaluate=evaluations,
         log_every=5,
         validate_every=4,
-        evaluate_every=6,
+        evaluate_every=7,
         save_every=5,
     )
     trainer.run(stream.from_step(0))
-    assert happened == [("validate", 4), ("evaluate", 6), ("validate", 8), ("validate", 12), ("evaluate", 12)]
+    assert validated == [4, 8, 12]
+    assert [(step, is_last) for step, is_last, _ in evaluations] == [(7, False), (12, True)]
+    assert same(evaluations[-1][2], trainer.save[-1][0])  # the averaged weights
+    assert evaluations.polls == 3
     assert [step for *_, step in trainer.save] == [5, 10, 12]
     assert [r["step"] for r in trainer.tracker if r["kind"] == "train"] == [5, 10, 12]
     assert [r["step"] for r in trainer.tracker if r["kind"] == "validation"] == [4, 8, 12]
-    assert [r["step"] for r in trainer.tracker if r["kind"] == "success"] == [6, 12]
 
 
 @pytest.mark.parametrize(
@@ -261,3 +275,45 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(stream):
     policy = tiny_policy()
     with pytest.raises(RuntimeError, match="a bug"):
         make(policy, HungryLoss(policy, 0, RuntimeError("a bug"))).run(stream.from_step(0))
+
+
+@pytest.mark.parametrize("parts", [2, 3, 8, 100])
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(stream, parts):
+    whole, cut = make(), make(accumulate=parts)
+    for batch in islice(stream.from_step(0), 5):  # some windows are half padding, so that parts count unequally
+        first, second = whole.train_step(batch), cut.train_step(batch)
+        assert second["loss"] == pytest.approx(float(first["loss"]), rel=1e-5)
+        assert second["gradient_norm"] == pytest.approx(float(first["gradient_norm"]), rel=1e-4)
+
+
+def test_training_ends_early_where_nothing_gets_better_and_is_resumed_so(stream):
+    errors = iter([3.0, 2.0, 2.5, 2.0, 1.0, 9.0])
+    trainer = make(
+        validate=lambda _: {"action_error_by_step": [next(errors)]},
+        steps=60,
+        validate_every=3,
+        patience=2,
+        save_every=9,
+    )
+    trainer.run(stream.from_step(0))
+    assert trainer.step == 12  # 2.5 and 2.0 are not below 2.0
+    assert [step for *_, step in trainer.save] == [9, 12]
+    model, state, step = trainer.save[0]
+    again = make(validate=lambda _: {"action_error_by_step": [2.0]}, steps=60, validate_every=3, patience=2)
+    again.policy.load_state_dict(model)
+    again.restore(state, step)
+    again.run(stream.from_step(step))
+    assert again.step == 12
+
+
+def test_half_precision_is_for_the_trunk_and_weights_stay_whole(stream):
+    trainer, seen = make(precision="bfloat16"), []
+    trainer.policy.trunk.register_forward_hook(lambda *a: seen.append(torch.get_autocast_dtype("cpu")))
+    trainer.run(stream.from_step(0))
+    assert seen[0] == torch.bfloat16
+    assert {parameter.dtype for parameter in trainer.policy.parameters()} == {torch.float32}
+    whole = make()
+    whole.run(stream.from_step(0))
+    first, second = (t.tracker[-1]["loss"] for t in (whole, trainer))
+    assert second == pytest.approx(first, rel=0.02)
+    assert second != first
