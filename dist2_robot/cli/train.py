@@ -28,8 +28,8 @@ from dist2_robot.cli.run_folder import prepare
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.summary import summarise
+from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.policy import Policy
-from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.seeding import stream_seed
 from dist2_robot.tracking.jsonl import JsonlTracker
@@ -237,7 +237,7 @@ def _headline(
 ) -> str:
     parameters = sum(p.numel() for p in policy.parameters())
     tokens = f"chunks of {policy.horizon} steps"
-    if isinstance(policy, TokenPolicy):
+    if isinstance(policy, DiscretePolicy):
         tokens = f"{policy.tokenizer.tokens_per_chunk} tokens of {policy.tokenizer.vocab_size} a chunk"
     return (
         f"{data.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "
