@@ -72,7 +72,8 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     for environment in environments:
         check_fits(environment, data.spec, data.observation_names, f"dataset '{data.name}'")
     policy = _new_policy(config, data).to(device)
-    loss = build_loss(getattr(policy, "tokenizer", None), config["loss"]).to(device)
+    token_ids = getattr(policy, "token_ids", None)
+    loss = build_loss(getattr(policy, "tokenizer", None), config["loss"], token_ids).to(device)
 
     success_check = _success_check(config["evaluation"], environments) if trainer_config.evaluate_every else None
     config = {**config, "name": config["name"] or output.name}
@@ -135,8 +136,9 @@ def _new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
 
 def _eyes_and_ears(config: Mapping[str, Any], observation: ObservationSpec) -> dict[str, Any]:
     """Return the part of a policy's config about what it observes; who does but one thing need not be told."""
-    is_told = config["instruction"]["name"] != "none" and len(observation.tasks) > 1
-    seen = observation if is_told else replace(observation, tasks=())
+    reads = config["policy"]["name"] == "language_model"  # a prompt, which holds the task whatever there is to choose
+    is_told = not reads and config["instruction"]["name"] != "none" and len(observation.tasks) > 1
+    seen = observation if reads or is_told else replace(observation, tasks=())
     return {
         "observation": seen.to_dict(),
         "vision": config["vision"] if observation.pictures else None,
