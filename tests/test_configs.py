@@ -25,6 +25,7 @@ from dist2_robot.rollouts.environment import EnvironmentSpec, make_environment
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.trainer import Trainer
 from tests.data.recordings import reach  # noqa: F401
+from tests.models.tiny_language_models import llama  # noqa: F401
 
 COMMANDS = {
     "train": [],
@@ -95,8 +96,9 @@ def test_a_command_composes_with_every_choice(name):
     for group in set(groups) - {"hydra"}:
         for option in GROUPS[group]:
             overrides = [f"{group}={option}", *(["task=push-v3"] if "env" in groups else [])]
-            if option == "text_model":
-                overrides.append("instruction.path=bert")
+            overrides += {"text_model": ["instruction.path=bert"], "language_model": ["policy.model=llama"]}.get(
+                option, []
+            )
             config = compose(name, *overrides)
             assert set(groups) - {"hydra", "experiment"} <= set(config)
             check_kinds(config, defaults(name, overrides))
@@ -129,9 +131,10 @@ def is_refused(group, name, other, choice):
 
 
 @pytest.mark.parametrize(("policy", "trainer"), product(GROUPS["policy"], GROUPS["trainer"]))
-def test_every_policy_and_trainer_trains_a_step(reach, policy, trainer):  # noqa: F811
+def test_every_policy_and_trainer_trains_a_step(reach, llama, policy, trainer):  # noqa: F811
     loss = "l1" if policy == "regression" else "dist2"
     options = [f"policy={policy}", f"trainer={trainer}", f"loss={loss}"]
+    options += [f"policy.model={llama}"] if policy == "language_model" else []
     assert train_a_step(compose("train", f"dataset.root={reach}", *options)) > 0
 
 
@@ -158,11 +161,11 @@ def train_a_step(config) -> float:
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"])
     settings = TrainerConfig(**config["trainer"])
     trainer = Trainer(policy, loss, settings, tracker=None, validate=None, evaluate=None, save=lambda *_: None)
-    before = policy.trunk.queries.detach().clone()
+    before = policy.trunk.encoder.place.detach().clone()
     parts = trainer.train_step(next(BatchStream(data.training, 8, seed=0).from_step(0)))
     assert torch.isfinite(torch.as_tensor(parts["loss"]))
     assert trainer.skipped == 0
-    return float((policy.trunk.queries - before).detach().abs().max())
+    return float((policy.trunk.encoder.place - before).detach().abs().max())
 
 
 @pytest.mark.parametrize("option", GROUPS["env"])

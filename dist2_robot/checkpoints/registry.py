@@ -46,6 +46,7 @@ from dist2_robot.models.free_head import FreeHead
 from dist2_robot.models.hashed_words import HashedWords
 from dist2_robot.models.head import Head
 from dist2_robot.models.instruction_encoder import InstructionEncoder
+from dist2_robot.models.language_model import LanguageModel, open_language_model
 from dist2_robot.models.mixture_head import MixtureHead
 from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.models.picture_encoder import PictureEncoder
@@ -55,6 +56,7 @@ from dist2_robot.models.task_embedding import TaskEmbedding
 from dist2_robot.models.text_model import TextModel
 from dist2_robot.models.timm_encoder import TimmEncoder
 from dist2_robot.policies.decoding import RULES, Sampling
+from dist2_robot.policies.language_policy import LanguagePolicy
 from dist2_robot.policies.policy import Policy
 from dist2_robot.policies.regression_policy import RegressionPolicy
 from dist2_robot.policies.token_policy import TokenPolicy
@@ -119,7 +121,11 @@ INSTRUCTIONS: dict[str, Callable[..., InstructionEncoder]] = {
     "words": HashedWords,
     "text_model": TextModel,
 }
-POLICIES: dict[str, Callable[..., Policy]] = {"token": TokenPolicy, "regression": RegressionPolicy}
+POLICIES: dict[str, Callable[..., Policy]] = {
+    "token": TokenPolicy,
+    "language_model": LanguagePolicy,
+    "regression": RegressionPolicy,
+}
 LOSSES: dict[str, Callable[..., nn.Module]] = {
     "cross_entropy": CrossEntropyLoss,
     "del": DigitEntropyLoss,
@@ -171,19 +177,32 @@ def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[st
     """
     cls, arguments = _choose(POLICIES, config, "policy")
     what = f"policy '{config['name']}'"
-    if cls is not TokenPolicy:
-        return _call(what, cls, spec, _take_encoder(arguments), **arguments)
+    if cls is RegressionPolicy:
+        return _call(what, cls, spec, _take_encoder(arguments, arguments.get("width", 0)), **arguments)
     look_up(RULES, str(arguments.get("decoding")), "decoding rule")
     tokenizer = build_tokenizer(spec, arguments.pop("tokenizer", None))
     if fitted:
         tokenizer.load_state_dict(fitted)
-    places = tokenizer.tokens_per_query if arguments.get("queries", "step") == "step" else 1
-    head = build_head(arguments.get("width", 0), tokenizer.points(), arguments.pop("head", None), places)
+    places, width, models = 1, arguments.get("width", 0), []
+    if cls is LanguagePolicy:
+        models = [_take_language_model(what, arguments)]
+        width = models[0].width
+    elif arguments.get("queries", "step") == "step":
+        places = tokenizer.tokens_per_query
+    head = build_head(width, tokenizer.points(), arguments.pop("head", None), places)
     if arguments.get("sampling") is not None:
         arguments["sampling"] = _call("sampling", Sampling, **arguments["sampling"])
     if arguments.get("distance") is not None:
         arguments["distance"] = build_distance(arguments["distance"])
-    return _call(what, cls, spec, tokenizer, head, _take_encoder(arguments), **arguments)
+    return _call(what, cls, spec, tokenizer, head, _take_encoder(arguments, width), *models, **arguments)
+
+
+def _take_language_model(what: str, arguments: dict[str, Any]) -> LanguageModel:
+    """Build the language model of a policy from its arguments, which lose those that were for it."""
+    names = ("model", "pretrained", "dtype", "lora", "gradient_checkpointing")
+    options = {name: arguments.pop(name) for name in names if name in arguments}
+    whole = arguments.get("support") == "vocabulary"
+    return _call(what, open_language_model, **options, whole_vocabulary=whole)
 
 
 def build_observation_encoder(config: Mapping[str, Any], width: int) -> ObservationEncoder:
@@ -207,17 +226,18 @@ def _build_vision(config: Any, size: tuple[int, int], width: int) -> PictureEnco
     return _call(f"vision '{config['name']}'", cls, size, width, **arguments)
 
 
-def _take_encoder(arguments: dict[str, Any]) -> ObservationEncoder:
-    """Build the encoder of a policy from its arguments, which lose those that were for it."""
+def _take_encoder(arguments: dict[str, Any], width: int) -> ObservationEncoder:
+    """Build the encoder of a policy, for a width, from its arguments, which lose those that were for it."""
     config = {key: arguments.pop(key, None) for key in ("observation", "vision", "instruction")}
-    return build_observation_encoder(config, arguments.get("width", 0))
+    return build_observation_encoder(config, width)
 
 
-def build_loss(tokenizer: Tokenizer | None, config: Mapping[str, Any]) -> nn.Module:
+def build_loss(tokenizer: Tokenizer | None, config: Mapping[str, Any], token_ids: Tensor | None = None) -> nn.Module:
     """Build a loss: ``{"name": ...}`` and its arguments; a ``sum`` has named ``terms``, each with a ``weight``.
 
     Without a tokenizer it is a loss for a policy without tokens. What a loss needs to know of the tokens it gets by
-    the names of its parameters: ``distances`` (made with the ``distance`` of the config) and ``points``.
+    the names of its parameters: ``distances`` (made with the ``distance`` of the config), ``points``, ``token_ids``.
+    The last are given where the logits are of more than the tokens of the tokenizer: which of them those are.
     """
     cls, arguments = _choose(LOSSES, config, "loss")
     what = f"loss '{config['name']}'"
@@ -226,7 +246,7 @@ def build_loss(tokenizer: Tokenizer | None, config: Mapping[str, Any]) -> nn.Mod
         if not isinstance(configs, Mapping) or not all(isinstance(term, Mapping) for term in configs.values()):
             raise InputError(f"{what} needs terms, each with a name and a weight, got {configs!r}")
         weights = {key: term.get("weight") for key, term in configs.items()}
-        terms = {key: build_loss(tokenizer, _without(term, "weight")) for key, term in configs.items()}
+        terms = {key: build_loss(tokenizer, _without(term, "weight"), token_ids) for key, term in configs.items()}
         for key, weight in weights.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float):
                 raise InputError(f"{what}: the weight of '{key}' must be a number, got {weight!r}")
@@ -242,6 +262,13 @@ def build_loss(tokenizer: Tokenizer | None, config: Mapping[str, Any]) -> nn.Mod
         arguments["distances"] = tokenizer.distances(build_distance(arguments.pop("distance", None)))
     if "points" in wanted:
         arguments["points"] = tokenizer.points()
+    if token_ids is not None and "token_ids" in wanted:
+        arguments["token_ids"] = token_ids
+    elif token_ids is not None and cls is not CrossEntropyLoss:
+        known = ", ".join(name for name, loss in LOSSES.items() if "token_ids" in signature(loss).parameters)
+        raise InputError(
+            f"{what} knows action tokens alone: policy.support=vocabulary needs cross_entropy, {known} or a sum of them"
+        )
     if isinstance(arguments.get("tau"), Mapping):
         arguments["tau"] = build_temperature(arguments["tau"])
     return _call(what, cls, **arguments)

@@ -19,8 +19,8 @@ from dist2_robot.evaluation.filmstrip import write_filmstrip
 from dist2_robot.evaluation.tasks import format_tasks, summarise_tasks
 from dist2_robot.json_file import write_json
 from dist2_robot.policies.decoding import RULES
+from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.policy import Policy
-from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
 from dist2_robot.rollouts.video import write_video
@@ -42,7 +42,7 @@ def evaluate(config: dict[str, Any]) -> int:
     policy, manifest = load_policy(config["checkpoint"], str(choose_device(config["device"])))
     if config["decoding"]:
         look_up(RULES, config["decoding"], "decoding rule")
-        if not isinstance(policy, TokenPolicy):
+        if not isinstance(policy, DiscretePolicy):
             raise InputError(f"checkpoint '{config['checkpoint']}' has no tokens to decode: leave decoding= away")
         try:
             policy.decoding = config["decoding"]

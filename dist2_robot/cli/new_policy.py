@@ -40,8 +40,9 @@ def new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
 
 def _eyes_and_ears(config: Mapping[str, Any], observation: ObservationSpec) -> dict[str, Any]:
     """Return the part of a policy's config about what it observes; who does but one thing need not be told."""
-    is_told = config["instruction"]["name"] != "none" and len(observation.tasks) > 1
-    seen = observation if is_told else replace(observation, tasks=())
+    reads = config["policy"]["name"] == "language_model"  # a prompt, which holds the task whatever there is to choose
+    is_told = not reads and config["instruction"]["name"] != "none" and len(observation.tasks) > 1
+    seen = observation if reads or is_told else replace(observation, tasks=())
     return {
         "observation": seen.to_dict(),
         "vision": config["vision"] if observation.pictures else None,

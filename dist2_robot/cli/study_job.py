@@ -20,8 +20,8 @@ from dist2_robot.cli.train import train
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import read_json, write_json
+from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.policy import Policy
-from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.crew import LocalCrew
 from dist2_robot.studies.job import Demonstrations, Job
 from dist2_robot.studies.method import DEFAULT, NO_DECODING
@@ -100,7 +100,7 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
 def _decode_by(policy: Policy, decoding: str) -> None:
     if decoding == DEFAULT:
         return
-    if not isinstance(policy, TokenPolicy):
+    if not isinstance(policy, DiscretePolicy):
         raise ValueError("the policy has no tokens to decode")
     policy.decoding = decoding
 

@@ -26,8 +26,8 @@ from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.json_file import write_json
+from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.policy import Policy
-from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.seeding import stream_seed
 from dist2_robot.tracking.protocol import Tracker, Trackers
@@ -69,7 +69,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     if settings.evaluate_every and not environments:
         raise InputError("trainer.evaluate_every needs an environment: pass env=..., or leave it at 0")
     policy = new_policy(config, data).to(device)
-    loss = build_loss(getattr(policy, "tokenizer", None), config["loss"]).to(device)
+    loss = build_loss(getattr(policy, "tokenizer", None), config["loss"], getattr(policy, "token_ids", None)).to(device)
     batches = _new_batches(data, settings.batch_size, config, processes)
 
     config = {**config, "name": config["name"] or output.name, "processes": processes.num_processes}
@@ -212,7 +212,7 @@ def _headline(
 ) -> str:
     parameters = sum(p.numel() for p in policy.parameters())
     tokens = f"chunks of {policy.horizon} steps"
-    if isinstance(policy, TokenPolicy):
+    if isinstance(policy, DiscretePolicy):
         tokens = f"{policy.tokenizer.tokens_per_chunk} tokens of {policy.tokenizer.vocab_size} a chunk"
     return (
         f"{data.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "

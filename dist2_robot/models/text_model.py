@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.models.instruction_encoder import InstructionEncoder
+from dist2_robot.models.model_folder import read_model_config
 
 
 class TextModel(InstructionEncoder):
@@ -57,6 +58,7 @@ def read_texts(path: str, texts: Sequence[str]) -> Tensor:
     """Return what the model in a folder makes of texts, (texts, E). Raises ValueError where there is none."""
     if not Path(path).is_dir():
         raise ValueError(f"'{path}' is not a folder with a language model, which the task '{texts[0]}' needs")
+    read_model_config(path)  # refuses what would bring code of its own
     try:
         from transformers import AutoModel, AutoTokenizer
     except ModuleNotFoundError as error:

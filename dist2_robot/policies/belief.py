@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.policy import Policy
-from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.tokenizers.binned import BinnedTokenizer
 from dist2_robot.types import Observation
 
@@ -32,7 +32,7 @@ def next_action_belief(policy: Policy, observation: Observation) -> Belief | Non
     None for policies whose distributions are not of one dimension each: those without tokens, those whose tokens mean
     something else than one number of one step, and autoregressive ones, which believe step by step.
     """
-    is_plain = isinstance(policy, TokenPolicy) and policy.generation == "parallel"
+    is_plain = isinstance(policy, DiscretePolicy) and policy.generation == "parallel"
     if not is_plain or not isinstance(policy.tokenizer, BinnedTokenizer):
         return None
     dimensions = len(policy.spec)

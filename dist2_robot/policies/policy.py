@@ -1,15 +1,25 @@
 """The contract of a policy. B batch, T steps of a chunk, A action dimensions."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from dist2_robot.actions.normalizer import Normalizer
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.losses.output import LossOutput
-from dist2_robot.models.chunk_transformer import ChunkTransformer
+from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.types import ActionChunk, Batch, Observation, ObservationSpec
+
+
+class Trunk(Protocol):
+    """From an observation to features of the chunk; a module.
+
+    Attributes:
+        encoder: Makes tokens of what is seen and told.
+    """
+
+    encoder: ObservationEncoder
 
 
 class Policy(nn.Module, ABC):
@@ -21,7 +31,7 @@ class Policy(nn.Module, ABC):
         trunk: From an observation to features of the chunk.
     """
 
-    def __init__(self, spec: ActionSpec, horizon: int, trunk: ChunkTransformer) -> None:
+    def __init__(self, spec: ActionSpec, horizon: int, trunk: Trunk) -> None:
         super().__init__()
         self.spec = spec
         self.horizon = horizon

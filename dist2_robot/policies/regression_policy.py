@@ -26,6 +26,7 @@ class RegressionPolicy(Policy):
         attention_heads: Heads of each block.
     """
 
+    trunk: ChunkTransformer
     low: Tensor
     high: Tensor
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.losses.dist2 import Dist2Loss
+from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.policy import Policy
-from dist2_robot.policies.token_policy import TokenPolicy
 from dist2_robot.tokenizers.binned import BinnedTokenizer
 
 
@@ -22,7 +22,7 @@ def distribution_examples(
     DIST2Loss where it is part of the loss, else one-hot. Policies whose tokens are not one action each have no such
     picture.
     """
-    if not isinstance(policy, TokenPolicy) or not isinstance(policy.tokenizer, BinnedTokenizer):
+    if not isinstance(policy, DiscretePolicy) or not isinstance(policy.tokenizer, BinnedTokenizer):
         return []
     frames = torch.linspace(0, len(windows) - 1, count + 2).long()[1:-1]
     batch = windows.gather(frames).to(device)

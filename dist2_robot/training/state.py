@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from dist2_robot.training.ema import WeightAverage
+from dist2_robot.training.ema import WeightAverage, trained
 
 STATE_FILE = "training.safetensors"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -17,8 +17,8 @@ def training_state(module: nn.Module, optimizer: torch.optim.Optimizer, average:
     The averaged weights themselves are the model file of the checkpoint. What is drawn at random in a step is a
     function of seed and step, so there is no such state.
     """
-    tensors: dict[str, Tensor] = {f"weights.{name}": parameter for name, parameter in module.named_parameters()}
-    for name, parameter in module.named_parameters():
+    tensors: dict[str, Tensor] = {f"weights.{name}": parameter for name, parameter in trained(module)}
+    for name, parameter in trained(module):
         for key, value in optimizer.state[parameter].items():
             tensors[f"optimizer.{key}.{name}"] = value
     tensors["average.updates"] = torch.tensor(average.updates)
@@ -28,15 +28,12 @@ def training_state(module: nn.Module, optimizer: torch.optim.Optimizer, average:
 def check_training_state(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Raise ValueError, naming the tensors, unless `restore_training_state` can use them."""
     expected = {"average.updates": torch.Size(())}
-    for name, parameter in module.named_parameters():
+    for name, parameter in trained(module):
         expected[f"weights.{name}"] = parameter.shape
         if any(f"optimizer.{key}.{name}" in tensors for key in _MOMENTS):
             shapes = (torch.Size(()), parameter.shape, parameter.shape)
             expected |= {f"optimizer.{key}.{name}": shape for key, shape in zip(_MOMENTS, shapes, strict=True)}
     odd = [name for name, shape in expected.items() if name not in tensors or tensors[name].shape != shape]
-    draws = tensors.get("random.cpu")
-    if draws is not None and (draws.shape, draws.dtype) != (torch.get_rng_state().shape, torch.uint8):
-        odd.append("random.cpu")
     if odd:
         raise ValueError(f"'{STATE_FILE}' does not fit in {odd[:5]}")
 
@@ -46,7 +43,7 @@ def restore_training_state(
     module: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage, tensors: dict[str, Tensor]
 ) -> None:
     """Undo `training_state`. The module holds the averaged weights when this is called, as `load_policy` left it."""
-    for name, parameter in module.named_parameters():
+    for name, parameter in trained(module):
         average.average[name].copy_(parameter)
         parameter.copy_(tensors[f"weights.{name}"])
         # On the parameter's device all of them, the step count too: AdamW is fused.

@@ -15,7 +15,7 @@ from dist2_robot.progress import progress_bar
 from dist2_robot.seeding import stream_seed
 from dist2_robot.tracking.protocol import Tracker
 from dist2_robot.training.config import TrainerConfig
-from dist2_robot.training.ema import WeightAverage
+from dist2_robot.training.ema import WeightAverage, trained
 from dist2_robot.training.patience import Patience
 from dist2_robot.training.processes import join_processes
 from dist2_robot.training.schedule import learning_rate
@@ -90,9 +90,9 @@ class Trainer:
         self.device = next(policy.parameters()).device
         self.accelerator = accelerator or join_processes(cpu=self.device.type == "cpu")
         self.average = WeightAverage(policy, config.ema_decay)
-        trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+        parameters = [parameter for _, parameter in trained(policy)]
         self.optimizer = torch.optim.AdamW(
-            trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         if config.compile:
             policy.trunk.compile()
@@ -253,14 +253,14 @@ class Trainer:
     @torch.no_grad()
     def _with_average(self, check: Check) -> Mapping[str, Any]:
         """Call a check on the policy with averaged weights, then put the present weights back."""
-        present = {name: parameter.clone() for name, parameter in self.policy.named_parameters()}
-        for name, parameter in self.policy.named_parameters():
+        present = {name: parameter.clone() for name, parameter in trained(self.policy)}
+        for name, parameter in trained(self.policy):
             parameter.copy_(self.average.average[name])
         self.policy.eval()
         try:
             return check(self.policy)
         finally:
-            for name, parameter in self.policy.named_parameters():
+            for name, parameter in trained(self.policy):
                 parameter.copy_(present[name])
             self.policy.train()
 

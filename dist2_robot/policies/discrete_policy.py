@@ -1,0 +1,191 @@
+"""A policy over the tokens of a tokenizer: what all of them share.
+
+B batch, L tokens of a chunk of T steps, n positions that are predicted at once, V tokens.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dist2_robot.distances.protocol import Distance
+from dist2_robot.losses.output import LossOutput
+from dist2_robot.models.head import Head
+from dist2_robot.policies.decoding import ORDERED_RULES, RULES, Choice, Meanings, Sampling, choose
+from dist2_robot.policies.policy import Policy, Trunk
+from dist2_robot.tokenizers.tokenizer import Tokenizer
+from dist2_robot.types import ActionChunk, Batch, Observation
+
+# The logit of a token that a position lacks: as good as impossible, yet finite, for only those are checked.
+IMPOSSIBLE = -1e4
+GENERATIONS = ("parallel", "autoregressive")
+
+
+class DiscretePolicy(Policy):
+    """Predicts a distribution over the tokens of each position, and chooses by a rule.
+
+    In parallel all positions at once. Autoregressive some after the others, each knowing the tokens before it: what is
+    predicted together then fits together, at the price of one pass for each of them.
+
+    Args:
+        tokenizer: Cuts actions into tokens; owned by the policy, so its bins travel with the weights.
+        trunk: From an observation to features of the chunk.
+        generation: ``parallel`` or ``autoregressive``.
+        tokens_per_query: How many positions are predicted at once, n, where not all are.
+        decoding: The rule that turns a distribution into an action, a name in `decoding.RULES`.
+        sampling: How the rule ``sample`` draws.
+        distance: What the rule ``min_risk`` makes small; None where it is not used.
+    """
+
+    head: Head
+    _impossible: Tensor | None
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        trunk: Trunk,
+        *,
+        generation: str,
+        tokens_per_query: int,
+        decoding: str,
+        sampling: Sampling | None,
+        distance: Distance | None,
+    ) -> None:
+        if generation not in GENERATIONS:
+            raise ValueError(f"generation must be one of {list(GENERATIONS)}, got '{generation}'")
+        super().__init__(tokenizer.spec, tokenizer.horizon, trunk)
+        self.tokenizer, self.generation, self.tokens_per_query = tokenizer, generation, tokens_per_query
+        self.sampling, self.distance = sampling or Sampling(), distance
+        points = tokenizer.points()
+        self._digits = points.digits
+        impossible = None if points.valid is None else ~points.valid[points.groups]
+        self.register_buffer("_impossible", impossible, persistent=False)  # (L, V)
+        self._meanings: dict[tuple[str, bool], Meanings] = {}
+        self.decoding = decoding
+
+    @property
+    def decoding(self) -> str:
+        """The rule that turns a distribution into an action."""
+        return self._decoding
+
+    @decoding.setter
+    def decoding(self, rule: str) -> None:
+        if rule not in RULES:
+            raise ValueError(f"decoding must be one of {sorted(RULES)}, got '{rule}'")
+        if rule in ORDERED_RULES and not self.tokenizer.is_ordered:
+            raise ValueError(f"decoding '{rule}' needs tokens that stand for numbers: use argmax, min_risk or sample")
+        if rule == "min_risk" and self.distance is None:
+            raise ValueError("decoding 'min_risk' needs the distance whose expectation it makes small")
+        self._decoding = rule
+
+    def choosing_config(self) -> dict[str, Any]:
+        """Return the part of `config` about tokens and how they are chosen."""
+        return {
+            "tokenizer": self.tokenizer.config(),
+            "generation": self.generation,
+            "decoding": self.decoding,
+            "sampling": vars(self.sampling),
+            "distance": None if self.distance is None else self.distance.config(),
+        }
+
+    @abstractmethod
+    def forward(self, observation: Observation, tokens: Tensor | None = None) -> Tensor:
+        """Return logits (B, L, V) for an observation in its own units.
+
+        Args:
+            observation: What is seen.
+            tokens: (B, L), the right tokens, which an autoregressive policy is given up to the one that it predicts.
+        """
+
+    def loss(self, loss: nn.Module, batch: Batch) -> LossOutput:
+        """Return a loss over tokens of the predicted logits against the actions that were taken."""
+        tokens = self.tokenizer.encode(batch.actions)
+        return loss(
+            self.training_logits(batch.observation, tokens),
+            tokens,
+            target_values=self.tokenizer.to_values(batch.actions) if self.tokenizer.is_ordered else None,
+            padding_mask=self.tokenizer.padding_mask(batch.is_padding),
+        )
+
+    def count(self, batch: Batch) -> Tensor:
+        """Return how many tokens the loss of a batch is a mean of: those that are no padding."""
+        return (~self.tokenizer.padding_mask(batch.is_padding)).sum()
+
+    def training_logits(self, observation: Observation, tokens: Tensor) -> Tensor:
+        """Return the logits that the loss judges, (B, L, V or more), given the right tokens (B, L)."""
+        return self(observation, tokens)
+
+    @torch.no_grad()
+    def act(self, observation: Observation) -> ActionChunk:
+        """Return the next chunk of actions. Raises ValueError where an input or a logit is not finite."""
+        if self.generation == "parallel":
+            return self.decode(self(observation))
+        state, choices, tokens = self._begin(observation), [], None
+        for first in range(0, self.tokenizer.tokens_per_chunk, self.tokens_per_query):
+            choices.append(self._choose(self._extend(state, first, tokens), self.decoding, first))
+            tokens = choices[-1].tokens
+        return self._to_chunk(choices)
+
+    def decode(self, logits: Tensor, decoding: str | None = None) -> ActionChunk:
+        """Turn the logits of a whole chunk (B, L, V) into actions. Raises ValueError where a logit is not finite."""
+        return self._to_chunk([self._choose(logits, decoding or self.decoding)])
+
+    @abstractmethod
+    def _begin(self, observation: Observation) -> Any:
+        """Look at the observation once; `_extend` goes on from there."""
+
+    @abstractmethod
+    def _extend(self, state: Any, first: int, tokens: Tensor | None) -> Tensor:
+        """Return the logits (B, n, V) of the next positions.
+
+        Args:
+            state: What `_begin` returned, and all calls before this one have added to.
+            first: The first of the positions.
+            tokens: (B, n), what was chosen at the positions just before; None at the first call.
+        """
+
+    def _logits(self, features: Tensor, first: int = 0) -> Tensor:
+        """Return logits (B, n, V) for features of the positions from ``first`` on, without tokens that those lack.
+
+        In full precision also where the trunk computes in half: differences of neighbouring tokens are small.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            logits = self.head(features.float(), first)
+        if self._impossible is None:
+            return logits
+        return logits.masked_fill(self._impossible[first : first + logits.shape[1]], IMPOSSIBLE)
+
+    def _choose(self, logits: Tensor, rule: str, first: int = 0) -> Choice:
+        if rule == "local_mean" and self._digits > 1:  # what is near a digit is not what is near the number
+            rule = "mean"
+        here = slice(first, first + logits.shape[1])
+        return choose(logits, self._meaning(logits.device, rule).map(lambda x: x[here]), rule, self.sampling)
+
+    def _meaning(self, device: torch.device, rule: str) -> Meanings:
+        """Return what all positions mean, worked out once a device: the tokenizer does not change any more."""
+        key = str(device), rule == "min_risk"
+        if key not in self._meanings:
+            tokenizer, points = self.tokenizer, self.tokenizer.points()
+            distances = log_widths = None
+            if rule == "min_risk" and self.distance is not None:
+                table = points.distances(self.distance)
+                distances = table.distances[table.groups]
+            if points.edges is not None:
+                widths = points.edges.diff(dim=1)
+                log_widths = (widths / widths.mean(dim=1, keepdim=True)).log()
+                log_widths = None if (log_widths.abs() < 1e-3).all() else log_widths[points.groups].float()
+            values = tokenizer.values() if tokenizer.is_ordered else None
+            valid = None if points.valid is None else points.valid[points.groups]
+            found = Meanings(values, tokenizer.periods(), tokenizer.never_averaged(), log_widths, distances, valid)
+            self._meanings[key] = found.map(lambda x: x.to(device))
+        return self._meanings[key]
+
+    def _to_chunk(self, choices: list[Choice]) -> ActionChunk:
+        entropy = torch.cat([choice.entropy for choice in choices], dim=1)
+        if not self.tokenizer.is_ordered:
+            tokens = torch.cat([choice.tokens for choice in choices], dim=1)
+            return ActionChunk(self.tokenizer.decode(tokens), tokens, entropy)
+        values = torch.cat([choice.values for choice in choices if choice.values is not None], dim=1)
+        actions = self.tokenizer.to_actions(values)
+        return ActionChunk(actions, self.tokenizer.encode(actions), entropy)
