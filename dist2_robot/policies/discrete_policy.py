@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.distances.protocol import Distance
-from dist2_robot.losses.output import LossOutput
+from dist2_robot.losses.output import LossOutput, working_dtype
 from dist2_robot.models.head import Head
 from dist2_robot.policies.decoding import ORDERED_RULES, RULES, Choice, Meanings, Sampling, choose
 from dist2_robot.policies.policy import Policy, Trunk
@@ -151,7 +151,7 @@ class DiscretePolicy(Policy):
         In full precision also where the trunk computes in half: differences of neighbouring tokens are small.
         """
         with torch.autocast(features.device.type, enabled=False):
-            logits = self.head(features.float(), first)
+            logits = self.head(features.to(working_dtype(features)), first)
         if self._impossible is None:
             return logits
         return logits.masked_fill(self._impossible[first : first + logits.shape[1]], IMPOSSIBLE)

@@ -21,6 +21,9 @@ class Trunk(Protocol):
 
     encoder: ObservationEncoder
 
+    def compile(self) -> None:
+        """Let torch compile it, at its next call."""
+
 
 class Policy(nn.Module, ABC):
     """Looks at an observation and chooses the next chunk of actions.

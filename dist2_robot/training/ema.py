@@ -21,8 +21,8 @@ class WeightAverage:
     def update(self, module: nn.Module) -> None:
         """Take in the present weights."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        present = [parameter for _, parameter in trained(module)]
-        torch._foreach_lerp_(list(self.average.values()), present, 1 - decay)
+        present: list[Tensor] = [parameter for _, parameter in trained(module)]
+        torch._foreach_lerp_(list(self.average.values()), present, 1 - decay)  # type: ignore[attr-defined]
         self.updates += 1
 
     def state(self, module: nn.Module) -> dict[str, Tensor]:
