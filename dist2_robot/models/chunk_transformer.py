@@ -3,6 +3,8 @@
 B batch, F tokens of what is observed, Q queries, D width.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -58,6 +60,10 @@ class ChunkTransformer(nn.Module):
         queries = self.queries.expand(len(seen), -1, -1)
         queries = queries if inputs is None else queries + inputs
         return self.transformer(torch.cat([seen, queries], dim=1), self.mask)[:, seen.shape[1] :]
+
+    def compile(self, *arguments: Any, **keywords: Any) -> None:
+        """Let torch compile the transformer alone: the checks of what comes in would break the graph."""
+        self.transformer.compile(*arguments, **keywords)
 
     def begin(self, observation: Observation) -> list[KeyValueCache]:
         """Look at the observation once; `extend` goes on from there."""

@@ -4,8 +4,9 @@
     python scripts/bench/training.py --root data/push --sizes tiny small base --steps 30
 
 The same policy, loss, batch size, optimiser and demonstrations, in turn in one process and one thread, without
-validation and checkpoints. Steps are timed from one forward pass to the next, without the first ones. Beside it, where
-the time of our loop goes. With --workers LeRobot's loader has processes of its own, which is not one process any more.
+validation and checkpoints. Steps are timed from one forward pass to the next, without the first ones. Then LeRobot's
+script once more with our dataset in place of its own. Beside it, where the time of our loop goes. With --workers
+LeRobot's loader has processes of its own, which is not one process any more.
 """
 
 import argparse
@@ -25,6 +26,8 @@ import torch
 from lerobot.configs import PreTrainedConfig
 from lerobot.configs.default import DatasetConfig
 from lerobot.configs.train import TrainPipelineConfig
+from lerobot.datasets import factory
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
 from lerobot.optim.optimizers import AdamWConfig
 from lerobot.policies.pretrained import PreTrainedPolicy
 from lerobot.scripts import lerobot_train
@@ -35,6 +38,7 @@ from dist2_robot.cli.compose import compose_config
 from dist2_robot.cli.dataset import load_training_data
 from dist2_robot.cli.new_policy import new_policy
 from dist2_robot.data.batches import BatchStream
+from dist2_robot.data.fast_lerobot import FastLeRobotDataset
 from dist2_robot.policies.policy import Policy
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.trainer import Trainer
@@ -146,13 +150,18 @@ def main() -> None:
     lines = []
     for size in arguments.sizes:
         ours, theirs, shares = [], [], []
-        print(f"\n{size}: samples/s\n{'':>8}{'dist2-train':>14}{'lerobot-train':>16}{'our time in the network':>26}")
+        columns = (
+            f"{'':>8}{'dist2-train':>14}{'lerobot-train':>16}{'with our dataset':>19}{'our time in the network':>26}"
+        )
+        print(f"\n{size}: samples/s\n{columns}")
         for repeat in range(arguments.repeats):
             rate, share, spent = train_ours(arguments.root, size, arguments.batch_size, arguments.steps)
             ours.append(rate)
             shares.append(share)
-            theirs.append(train_theirs(arguments.root, size, arguments.batch_size, arguments.steps, arguments.workers))
-            print(f"{repeat:>8}{rate:>14,.0f}{theirs[-1]:>16,.0f}{share:>26.1%}   {spent}")
+            sizes = arguments.root, size, arguments.batch_size, arguments.steps
+            theirs.append(train_theirs(*sizes, workers=arguments.workers))
+            mixed = train_theirs(*sizes, workers=0, dataset=FastLeRobotDataset)
+            print(f"{repeat:>8}{rate:>14,.0f}{theirs[-1]:>16,.0f}{mixed:>19,.0f}{share:>26.1%}   {spent}")
         ratio, share = statistics.median(ours) / statistics.median(theirs), statistics.median(shares)
         lines.append(
             f"ratio: {ratio:.1f} samples/s of dist2-train over lerobot-train, {size}, {share:.0%} of our time in "
@@ -195,12 +204,15 @@ def train_ours(root: Path, size: str, batch_size: int, steps: int) -> tuple[floa
     return batch_size / _per_step(started), share, parts
 
 
-def train_theirs(root: Path, size: str, batch_size: int, steps: int, workers: int) -> float:
-    """Return samples/s of LeRobot's training script with our policy."""
+def train_theirs(
+    root: Path, size: str, batch_size: int, steps: int, *, workers: int, dataset: type[LeRobotDataset] = LeRobotDataset
+) -> float:
+    """Return samples/s of LeRobot's training script with our policy, and one of the datasets."""
     _, policy, loss = prepare(root, size)
     config = WrappedConfig(horizon=policy.horizon, device="cpu", push_to_hub=False)
     wrapped = WrappedPolicy(config, policy, loss)
-    factories = lerobot_train.make_policy, lerobot_train.make_pre_post_processors
+    factories = lerobot_train.make_policy, lerobot_train.make_pre_post_processors, factory.LeRobotDataset
+    factory.LeRobotDataset = dataset  # type: ignore[misc]
     lerobot_train.make_policy = lambda **_: wrapped
     lerobot_train.make_pre_post_processors = lambda **_: (lambda batch: batch, lambda action: action)  # type: ignore[assignment]
     try:
@@ -218,7 +230,7 @@ def train_theirs(root: Path, size: str, batch_size: int, steps: int, workers: in
                 )
             )
     finally:
-        lerobot_train.make_policy, lerobot_train.make_pre_post_processors = factories
+        lerobot_train.make_policy, lerobot_train.make_pre_post_processors, factory.LeRobotDataset = factories
     return batch_size / _per_step(wrapped.started)
 
 
