@@ -2,6 +2,11 @@
 
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
+
+from dist2_robot.errors import InputError
+
+_SHARING = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
 def join_processes(cpu: bool) -> Accelerator:
@@ -9,7 +14,16 @@ def join_processes(cpu: bool) -> Accelerator:
 
     Args:
         cpu: Whether to compute on the CPU, where processes talk through gloo.
+
+    Raises:
+        InputError: They were started to share the weights out among them, which is not supported.
     """
     if AcceleratorState._shared_state and AcceleratorState().num_processes == 1:
         AcceleratorState._reset_state(reset_partial_state=True)  # of an earlier training in this process
-    return Accelerator(cpu=cpu)
+    accelerator = Accelerator(cpu=cpu)
+    if accelerator.distributed_type in _SHARING:
+        raise InputError(
+            f"weights cannot be shared out among processes ({accelerator.distributed_type.value}): start them without, "
+            "each then holds all weights"
+        )
+    return accelerator
