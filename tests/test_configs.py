@@ -24,7 +24,8 @@ from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec, make_environment
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.trainer import Trainer
-from tests.data.recordings import reach  # noqa: F401
+from tests.data.recordings import reach, write_filmed  # noqa: F401
+from tests.models.tiny_bert import bert  # noqa: F401
 from tests.models.tiny_language_models import llama  # noqa: F401
 
 COMMANDS = {
@@ -39,6 +40,7 @@ COMMANDS = {
     "validate": ["dataset.root=data"],
 }
 KIND_OF = {"residual_vq": "codes", "fsq": "codes", "fast": "symbols"}  # all others make numbers
+TWO_TASKS = {"push": "Push the block.", "pull": "Pull the block."}
 PARTS = {"dist2_energy": ["dist2", "energy"], "dist2_paper": ["dist2"]}  # what a loss config is made of
 REFUSED_ON_NUMBERS = {"cosine"}
 WITHOUT_BINS = {("residual_vq", "dist2_paper")}  # a codebook has no neighbours to count
@@ -145,6 +147,34 @@ def test_every_experiment_trains_a_step(reach, experiment):  # noqa: F811
     assert config != compose("train", *options[1:])
     config["dataset"]["episodes"] = config["dataset"]["episodes"] and 5
     assert train_a_step(config) > 0
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory):
+    """Two tasks with a camera."""
+    folder = tmp_path_factory.mktemp("filmed")
+    return [write_filmed(folder / name, task, seed) for seed, (name, task) in enumerate(TWO_TASKS.items())]
+
+
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [(group, option) for group in ("size", "vision", "instruction") for option in GROUPS[group]],
+)
+def test_every_eye_and_ear_trains_a_step(filmed, bert, group, option):  # noqa: F811
+    """On two tasks, so that there is something to tell."""
+    options = [f"dataset.root=[{','.join(map(str, filmed))}]", "dataset.image_size=32", f"{group}={option}"]
+    if option == "timm":
+        pytest.importorskip("timm")
+        options += ["vision.model=resnet10t"]
+    options += [f"instruction.path={bert}"] if option == "text_model" else []
+    config = compose("train", *options, "policy.history=2")
+    assert train_a_step(config) > 0
+    data = load_training_data(config["dataset"], 4, 0, history=2)
+    built = new_policy(config, data).config()
+    assert built["width"] == config["size"]["width"]
+    assert built["vision"]["name"] == config["vision"]["name"]
+    told = None if option == "none" else config["instruction"]["name"]
+    assert (built["instruction"] and built["instruction"]["name"]) == told
 
 
 def test_what_is_typed_counts_more_than_an_experiment():

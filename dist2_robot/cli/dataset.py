@@ -93,6 +93,8 @@ def load_training_data(
     Raises:
         InputError: For whatever is wrong with them.
     """
+    if history < 1:
+        raise InputError(f"policy.history must be at least 1, the present moment, got {history}")
     folders = _open(config)
     numbers, cameras = _observed(folders[0], config.get("observations"), pictures)
     tables = [_first_episodes(read_table(folder, numbers), config["episodes"], folder) for folder in folders]
@@ -165,6 +167,6 @@ def _size(wanted: Any, recorded: tuple[int, int]) -> tuple[int, int]:
     if wanted is None:
         return recorded
     size = [wanted, wanted] if isinstance(wanted, int) else wanted
-    if not isinstance(size, Sequence) or len(size) != 2 or not all(isinstance(x, int) and x > 0 for x in size):
+    if not isinstance(size, Sequence) or len(size) != 2 or not all(type(x) is int and x > 0 for x in size):
         raise InputError(f"dataset.image_size must be a number of pixels, or [height,width], got {wanted!r}")
     return size[0], size[1]

@@ -91,10 +91,10 @@ class SuccessChecks:
     def _take(self, check: _Check) -> None:
         try:
             results = read_json(check.folder / "eval" / "results.json")
-        except (OSError, ValueError):
+            found = {"step": check.step, **{key: results[key] for key in _REPORTED}}
+        except (OSError, ValueError, KeyError, TypeError):
             print(f"the success check of step {check.step} failed: see '{check.folder / 'eval.log'}'", file=sys.stderr)
             return
-        found = {"step": check.step, **{key: results[key] for key in _REPORTED}}
         self.tracker.log({"kind": "success", **found})
         rate = found["success_rate"]
         if rate is not None and (self.best is None or rate >= self.best["success_rate"]):

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from dist2_robot.checkpoints.registry import build_loss
-from dist2_robot.checkpoints.store import load_policy, read_tensors
+from dist2_robot.checkpoints.store import load_policy, numbered_checkpoints, read_tensors
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.checkpoint_saver import CheckpointSaver
 from dist2_robot.cli.dataset import TrainingData, load_training_data
@@ -57,6 +57,7 @@ resume=auto skips those that are finished, goes on with those that are not, and 
 def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False) -> int:
     """Data, environment, policy, loss, run folder, trainer, run."""
     output, settings = Path(config["output"]), TrainerConfig(**config["trainer"])
+    augment = Augmentation(**config["augmentation"])
     device = choose_device(config["device"])
     processes = join_processes(cpu=device.type == "cpu")
     device = device if processes.num_processes == 1 else processes.device
@@ -94,7 +95,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
         save=save,
         is_stopped=is_stopped,
         seed=config["seed"],
-        augment=Augmentation(**config["augmentation"]),
+        augment=augment,
         accelerator=processes,
     )
     if resumed:
@@ -185,7 +186,8 @@ def _load_checkpoint(checkpoint: Path, policy: Policy, data: TrainingData) -> tu
 
 def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: torch.device, wall_time_s: float) -> None:
     """Write what reports draw, and say what came out."""
-    policy, manifest = load_policy(output, str(device))
+    checkpoint = numbered_checkpoints(output)[-1]  # of the last step, whichever had most success
+    policy, manifest = load_policy(checkpoint, str(device))
     windows = data.held_out if len(data.held_out) else data.training
     examples = distribution_examples(policy, loss, windows, device)
     write_json(output / "examples.json", examples, indent=None)
@@ -204,7 +206,7 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
         print("held-out action error (mean absolute):")
         for name, error in result.action_error.items():
             print(f"  {name:<20} {error:.4g} {units[name]}")
-    print(f"checkpoint: {output / 'checkpoints' / f'step_{manifest.step:07d}'}")
+    print(f"checkpoint: {checkpoint}")
 
 
 def _headline(

@@ -1,6 +1,8 @@
 """An endless stream of batches whose every batch is a function of (seed, step) alone."""
 
+import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,8 +52,10 @@ class BatchStream:
         self._weights = None
         if weights is not None:
             self._members = _windows_by_dataset(windows)
-            if len(weights) != len(self._members) or not all(w >= 0 for w in weights) or not sum(weights) > 0:
-                raise ValueError(f"{len(self._members)} datasets need as many weights from 0 up, got {list(weights)}")
+            if not _are_weights(weights, len(self._members)):
+                raise ValueError(
+                    f"{len(self._members)} datasets need as many weights from 0 up, not all of them 0, got {weights!r}"
+                )
             self._weights = torch.tensor(weights, dtype=torch.float64)
 
     def from_step(self, step: int) -> Iterator[Batch]:
@@ -79,6 +83,13 @@ class BatchStream:
 
     def _generator(self, index: int) -> torch.Generator:
         return torch.Generator().manual_seed(stream_seed(self.seed, "train", index))
+
+
+def _are_weights(weights: Any, count: int) -> bool:
+    if not isinstance(weights, Sequence) or len(weights) != count:
+        return False
+    numbers = [w for w in weights if isinstance(w, int | float) and not isinstance(w, bool) and 0 <= w < math.inf]
+    return len(numbers) == count and sum(numbers) > 0
 
 
 def _windows_by_dataset(windows: ChunkWindows) -> list[Tensor]:

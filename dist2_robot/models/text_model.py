@@ -35,22 +35,20 @@ class TextModel(InstructionEncoder):
         self.rows = {task: row for row, task in enumerate(tasks)}
         vectors = read_texts(path, list(tasks)) if size is None else torch.zeros(len(tasks), size)
         self.register_buffer("vectors", vectors)  # (tasks, E)
+        self._others: dict[str, Tensor] = {}  # (E,) of each task in other words that was ever read
         self.map = nn.Sequential(nn.LayerNorm(vectors.shape[1]), nn.Linear(vectors.shape[1], width))
 
     def forward(self, tasks: Sequence[str]) -> Tensor:
-        for task in set(tasks) - set(self.rows):
-            self.rows[task] = len(self.rows)
-            self._others = torch.cat([self._known(), read_texts(self.path, [task]).to(self.vectors.device)])
-        rows = torch.tensor([self.rows[task] for task in tasks], device=self.vectors.device)
-        return self.map(self._known()[rows])
+        for task in set(tasks) - set(self.rows) - set(self._others):
+            self._others[task] = read_texts(self.path, [task])[0]
+        rows, vectors = self.rows, self.vectors
+        if self._others:
+            rows = {task: row for row, task in enumerate([*self.rows, *self._others])}
+            vectors = torch.cat([vectors, torch.stack([*self._others.values()]).to(vectors.device)])
+        return self.map(vectors[torch.tensor([rows[task] for task in tasks], device=vectors.device)])
 
     def config(self) -> dict[str, Any]:
         return {"name": "text_model", "path": self.path, "size": self.vectors.shape[1]}
-
-    def _known(self) -> Tensor:
-        """Return the vectors of all tasks that were ever read, those of the data first."""
-        others = getattr(self, "_others", None)
-        return self.vectors if others is None else others.to(self.vectors.device)
 
 
 @torch.no_grad()
@@ -75,4 +73,7 @@ def read_texts(path: str, texts: Sequence[str]) -> Tensor:
     tokens = tokenizer(list(texts), padding=True, return_tensors="pt")
     hidden = model(**tokens).last_hidden_state.float()  # (texts, words, E)
     counts = tokens["attention_mask"][..., None]
+    if not counts.sum(1).all():
+        empty = texts[int(counts.sum(1).flatten().argmin())]
+        raise ValueError(f"the task '{empty}' holds no word that the model in '{path}' reads")
     return (hidden * counts).sum(1) / counts.sum(1)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.errors import did_you_mean
 from dist2_robot.models.keypoints import Keypoints
 from dist2_robot.models.local_weights import load_local_weights
 from dist2_robot.models.picture_encoder import PictureEncoder, imagenet_scale
@@ -39,8 +40,7 @@ class TimmEncoder(PictureEncoder):
         try:
             network: Any = timm.create_model(model, pretrained=False, num_classes=0)
         except RuntimeError as error:
-            near = ", ".join(timm.list_models(f"*{model.split('.')[0][:8]}*")[:3])
-            raise ValueError(f"timm has no model '{model}'{f'; nearest: {near}' if near else ''}") from error
+            raise ValueError(f"timm has no model '{model}'.{did_you_mean(model, timm.list_models())}") from error
         if hasattr(network, "set_input_size"):
             network.set_input_size(img_size=tuple(size))
         if weights is not None:

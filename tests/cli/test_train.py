@@ -140,6 +140,18 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(command, reach, tmp_path)
     assert before == (weights(tmp_path / "run"), metrics(tmp_path / "run"))
 
 
+def test_the_summary_is_of_the_last_step_whichever_was_best(command, reach, tmp_path):
+    arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL]
+    assert command(*arguments).code == 0
+    checkpoints, summary = tmp_path / "run" / "checkpoints", tmp_path / "run" / "summary.json"
+    shutil.copytree(checkpoints / "step_0000016", checkpoints / "best")
+    summary.unlink()
+    outcome = command(*arguments, "resume=true")
+    assert "step_0000020" in outcome.out
+    assert json.loads(summary.read_text())["steps"] == 20
+    assert "is finished" in command(*arguments, "resume=auto").out
+
+
 def test_overwriting_starts_anew(command, reach, tmp_path):
     arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL]
     assert command(*arguments, "seed=5").code == 0
