@@ -25,7 +25,8 @@ class CheckpointSaver:
     def __init__(
         self, output: Path, data: TrainingData, environments: Sequence[EnvironmentSpec], policy: Policy
     ) -> None:
-        self.output, self.data, self.environments, self.policy = output, data, environments, policy
+        self.output, self.data, self.environments, self.config = output, data, environments, policy.config()
+        self.policy = deepcopy(policy).eval()  # for the averaged weights; those in training may be shared out
         self.provenance = provenance()
 
     def __call__(self, model: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
@@ -40,13 +41,12 @@ class CheckpointSaver:
         extra: Mapping[str, Mapping[str, Tensor]] | None = None,
     ) -> None:
         """Write one checkpoint of weights and step, and more tensors by file."""
-        averaged = deepcopy(self.policy)
-        averaged.load_state_dict(model)
+        self.policy.load_state_dict(model)
         windows = self.data.held_out if len(self.data.held_out) else self.data.training
         seen = windows.gather(torch.linspace(0, len(windows) - 1, 4).long()).observation
-        seen = seen.to(next(averaged.parameters()).device)
+        seen = seen.to(next(self.policy.parameters()).device)
         manifest = Manifest(
-            policy=self.policy.config(),
+            policy=self.config,
             action_spec=self.policy.spec.to_dict(),
             observation_names=self.data.observation_names,
             environments=[{"id": each.id, "kwargs": dict(each.kwargs)} for each in self.environments],
@@ -56,4 +56,4 @@ class CheckpointSaver:
             provenance=self.provenance,
             golden_tasks=list(seen.tasks or ()),
         )
-        save_checkpoint(folder, manifest, model, {GOLDEN_FILE: golden_tensors(averaged.eval(), seen), **(extra or {})})
+        save_checkpoint(folder, manifest, model, {GOLDEN_FILE: golden_tensors(self.policy, seen), **(extra or {})})

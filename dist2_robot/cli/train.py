@@ -34,7 +34,7 @@ from dist2_robot.tracking.protocol import Tracker, Trackers
 from dist2_robot.training.augmentation import Augmentation
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.examples import distribution_examples
-from dist2_robot.training.processes import join_processes
+from dist2_robot.training.processes import join_processes, leave_processes
 from dist2_robot.training.state import STATE_FILE, check_training_state
 from dist2_robot.training.stop import EXIT_CODE, TrainingStoppedError, on_sigterm
 from dist2_robot.training.trainer import Trainer, TrainingFailedError
@@ -106,9 +106,13 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
         trainer.run(batches.from_step(trainer.step))
         if checks:
             checks.wait()
-    except (TrainingFailedError, TrainingStoppedError) as error:
+    except TrainingFailedError as error:
         print(f"dist2-train: {error}", file=sys.stderr)
-        return EXIT_CODE if isinstance(error, TrainingStoppedError) else 1
+        return 1
+    except TrainingStoppedError as error:
+        print(f"dist2-train: {error}", file=sys.stderr)
+        leave_processes(processes)
+        return EXIT_CODE
     finally:
         if checks:
             checks.close()
@@ -118,6 +122,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
         if checks and checks.best:
             rate = format_rate(checks.best["success_rate"], checks.best["success_interval"])
             print(f"best: step {checks.best['step']}, success {rate} of {checks.best['episodes']} episodes")
+    leave_processes(processes)
     return 0
 
 

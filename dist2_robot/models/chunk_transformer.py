@@ -3,6 +3,7 @@
 B batch, F tokens of what is observed, Q queries, D width.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -64,6 +65,11 @@ class ChunkTransformer(nn.Module):
     def compile(self, *arguments: Any, **keywords: Any) -> None:
         """Let torch compile the transformer alone: the checks of what comes in would break the graph."""
         self.transformer.compile(*arguments, **keywords)
+
+    @property
+    def blocks(self) -> Iterable[nn.Module]:
+        """What it computes one after the other."""
+        return self.transformer.blocks
 
     def begin(self, observation: Observation) -> list[KeyValueCache]:
         """Look at the observation once; `extend` goes on from there."""

@@ -3,6 +3,7 @@
 B batch, P words of the prompt, F tokens of what is seen, n tokens of the chunk so far, D width.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,11 @@ class LanguageTrunk(nn.Module):
         seen, mask = self._look(observation)
         x = torch.cat([seen, inputs.to(seen.dtype)], dim=1)
         return self.language(x, _longer(mask, inputs.shape[1]))[:, -count:].to(inputs.dtype)
+
+    @property
+    def blocks(self) -> Iterable[nn.Module]:
+        """The layers of the model."""
+        return next(module for module in self.language.modules() if isinstance(module, nn.ModuleList))
 
     def begin(self, observation: Observation) -> tuple[LanguageState, Tensor]:
         """Look at the observation once; return where `extend` goes on from, and the last feature (B, 1, D)."""

@@ -1,6 +1,7 @@
 """The contract of a policy. B batch, T steps of a chunk, A action dimensions."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -20,6 +21,11 @@ class Trunk(Protocol):
     """
 
     encoder: ObservationEncoder
+
+    @property
+    def blocks(self) -> Iterable[nn.Module]:
+        """What it computes one after the other, the bulk of its weights."""
+        ...
 
     def compile(self) -> None:
         """Let torch compile it, at its next call."""

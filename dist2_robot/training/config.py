@@ -25,6 +25,7 @@ class TrainerConfig:
     patience: Validations without a smaller error after which training stops early; 0 to go on to the last step.
     precision: ``float32``, or ``bfloat16`` for what the trunk computes.
     compile: Whether the trunk is compiled by torch.
+    shard: Whether several processes share the weights out among them.
     """
 
     steps: int
@@ -42,6 +43,7 @@ class TrainerConfig:
     patience: int = 0
     precision: str = "float32"
     compile: bool = False
+    shard: bool = False
 
     def __post_init__(self) -> None:
         for entry in fields(self):

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.training.sharding import whole
+
 
 class WeightAverage:
     """``average = d * average + (1 - d) * weights``, with ``d = min(decay, (1 + n) / (10 + n))`` at update n.
@@ -27,7 +29,7 @@ class WeightAverage:
 
     def state(self, module: nn.Module) -> dict[str, Tensor]:
         """Return the module's whole state with the averaged weights in place of the present ones."""
-        return {**module.state_dict(), **self.average}
+        return {name: whole(tensor) for name, tensor in {**module.state_dict(), **self.average}.items()}
 
 
 def trained(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

@@ -16,14 +16,19 @@ def join_processes(cpu: bool) -> Accelerator:
         cpu: Whether to compute on the CPU, where processes talk through gloo.
 
     Raises:
-        InputError: They were started to share the weights out among them, which is not supported.
+        InputError: They were started to share the weights out as accelerate does it.
     """
     if AcceleratorState._shared_state and AcceleratorState().num_processes == 1:
         AcceleratorState._reset_state(reset_partial_state=True)  # of an earlier training in this process
     accelerator = Accelerator(cpu=cpu)
     if accelerator.distributed_type in _SHARING:
-        raise InputError(
-            f"weights cannot be shared out among processes ({accelerator.distributed_type.value}): start them without, "
-            "each then holds all weights"
-        )
+        kind = accelerator.distributed_type.value
+        raise InputError(f"weights are not shared out by accelerate ({kind}): leave that to trainer.shard=true")
     return accelerator
+
+
+def leave_processes(accelerator: Accelerator) -> None:
+    """Wait for the others and hang up: a process that just ends may be aborted while its threads still talk."""
+    if accelerator.num_processes > 1:
+        accelerator.wait_for_everyone()
+        accelerator.end_training()

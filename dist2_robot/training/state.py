@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.training.ema import WeightAverage, trained
+from dist2_robot.training.sharding import shared_like, whole
 
 STATE_FILE = "training.safetensors"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -17,10 +18,10 @@ def training_state(module: nn.Module, optimizer: torch.optim.Optimizer, average:
     The averaged weights themselves are the model file of the checkpoint. What is drawn at random in a step is a
     function of seed and step, so there is no such state.
     """
-    tensors: dict[str, Tensor] = {f"weights.{name}": parameter for name, parameter in trained(module)}
+    tensors: dict[str, Tensor] = {f"weights.{name}": whole(parameter) for name, parameter in trained(module)}
     for name, parameter in trained(module):
         for key, value in optimizer.state[parameter].items():
-            tensors[f"optimizer.{key}.{name}"] = value
+            tensors[f"optimizer.{key}.{name}"] = whole(value)
     tensors["average.updates"] = torch.tensor(average.updates)
     return tensors
 
@@ -45,10 +46,10 @@ def restore_training_state(
     """Undo `training_state`. The module holds the averaged weights when this is called, as `load_policy` left it."""
     for name, parameter in trained(module):
         average.average[name].copy_(parameter)
-        parameter.copy_(tensors[f"weights.{name}"])
+        parameter.copy_(shared_like(tensors[f"weights.{name}"], parameter))
         # On the parameter's device all of them, the step count too: AdamW is fused.
         keys = [key for key in _MOMENTS if f"optimizer.{key}.{name}" in tensors]  # none before the first real step
         if keys:
-            moments = {key: tensors[f"optimizer.{key}.{name}"].to(parameter.device) for key in keys}
+            moments = {key: shared_like(tensors[f"optimizer.{key}.{name}"], parameter) for key in keys}
             optimizer.state[parameter] = moments
     average.updates = int(tensors["average.updates"])

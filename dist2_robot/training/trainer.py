@@ -3,12 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from dist2_robot.policies.policy import Policy
 from dist2_robot.progress import progress_bar
@@ -19,6 +20,7 @@ from dist2_robot.training.ema import WeightAverage, trained
 from dist2_robot.training.patience import Patience
 from dist2_robot.training.processes import join_processes
 from dist2_robot.training.schedule import learning_rate
+from dist2_robot.training.sharding import share_out, whole
 from dist2_robot.training.state import restore_training_state, training_state
 from dist2_robot.training.step import TrainingStep
 from dist2_robot.training.stop import TrainingStoppedError
@@ -89,16 +91,20 @@ class Trainer:
         self.seed, self.augment = seed, augment
         self.device = next(policy.parameters()).device
         self.accelerator = accelerator or join_processes(cpu=self.device.type == "cpu")
+        if config.compile:
+            policy.trunk.compile()
+        self.model: nn.Module = TrainingStep(policy, loss)
+        self._shards: FSDPModule | None = None
+        if self.accelerator.num_processes > 1 and config.shard:
+            processes = self.accelerator.num_processes
+            self._shards = share_out(self.model, policy.trunk.blocks, self.device, processes)
+        elif self.accelerator.num_processes > 1:
+            self.model = self.accelerator.prepare_model(self.model)
         self.average = WeightAverage(policy, config.ema_decay)
         parameters = [parameter for _, parameter in trained(policy)]
         self.optimizer = torch.optim.AdamW(
             parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        if config.compile:
-            policy.trunk.compile()
-        self.model: nn.Module = TrainingStep(policy, loss)
-        if self.accelerator.num_processes > 1:
-            self.model = self.accelerator.prepare_model(self.model)
         self.patience = Patience(config.patience)
         self.step = 0
         self.skipped = 0
@@ -173,7 +179,7 @@ class Trainer:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss, parts = self._gradient(self.augment(batch))
-        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.gradient_clip).detach()
+        norm = whole(nn.utils.clip_grad_norm_(self.policy.parameters(), config.gradient_clip).detach())
         if math.isfinite(norm) and math.isfinite(loss):
             self.optimizer.step()
             self.average.update(self.policy)
@@ -190,7 +196,7 @@ class Trainer:
         total: dict[str, Tensor] = {}
         for i, (part, scale) in enumerate(zip(parts, scales, strict=True)):
             is_last = i == len(parts) - 1
-            with nullcontext() if is_last else self.accelerator.no_sync(self.model), self._precision():
+            with self._gathering(is_last), self._precision():
                 loss, made_of = self.model(part)
             self.accelerator.backward(loss * scale if scale is not None else loss)
             for name, value in {"loss": loss.detach(), **made_of}.items():
@@ -200,6 +206,14 @@ class Trainer:
             means = self.accelerator.reduce(torch.stack([x.float() for x in total.values()]), "mean")
             total = dict(zip(total, means, strict=True))  # type: ignore[arg-type]
         return total.pop("loss"), total
+
+    def _gathering(self, is_last: bool) -> AbstractContextManager[Any]:
+        """Let the processes add up their gradients after the last part of a batch only."""
+        if self._shards is not None:
+            self._shards.set_requires_gradient_sync(is_last)
+        elif not is_last:
+            return self.accelerator.no_sync(self.model)
+        return nullcontext()
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
@@ -240,14 +254,17 @@ class Trainer:
         last = last or self.patience.is_over
         if last or _is_due(self.step, config.save_every):
             self._save()
-        if self.evaluate is not None and (last or _is_due(self.step, config.evaluate_every)):
-            self.evaluate.submit(self.average.state(self.policy), self.step, is_last=last)
+        is_judged = config.evaluate_every > 0 and (last or _is_due(self.step, config.evaluate_every))
+        model = self.average.state(self.policy) if is_judged else {}  # all processes have a part in it
+        if is_judged and self.evaluate is not None:
+            self.evaluate.submit(model, self.step, is_last=last)
 
     def _save(self) -> None:
+        state = training_state(self.policy, self.optimizer, self.average)
+        state |= {"trainer.skipped": torch.tensor(self.skipped), **self.patience.state()}
+        model = self.average.state(self.policy)
         if self.accelerator.is_main_process:
-            state = training_state(self.policy, self.optimizer, self.average)
-            state |= {"trainer.skipped": torch.tensor(self.skipped), **self.patience.state()}
-            self.save(self.average.state(self.policy), state, self.step)
+            self.save(model, state, self.step)
         self.accelerator.wait_for_everyone()
 
     @torch.no_grad()
@@ -257,9 +274,13 @@ class Trainer:
         for name, parameter in trained(self.policy):
             parameter.copy_(self.average.average[name])
         self.policy.eval()
+        if self._shards is not None:
+            self._shards.unshard()
         try:
             return check(self.policy)
         finally:
+            if self._shards is not None:
+                self._shards.reshard()
             for name, parameter in trained(self.policy):
                 parameter.copy_(present[name])
             self.policy.train()

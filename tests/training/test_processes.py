@@ -72,6 +72,20 @@ def test_two_processes_learn_what_one_does(reach, together, tmp_path):
     assert kept == ["step_0000006", "step_0000012"]
 
 
+@pytest.mark.slow
+def test_weights_that_are_shared_out_learn_the_same_and_go_on_to_the_bit(reach, together, tmp_path):
+    run = tmp_path / "shared"
+    outcome = train(reach, run, "trainer.shard=true", "trainer.accumulate=2", processes=2)
+    assert outcome.returncode == 0, outcome.stderr
+    for kind in ("train", "validation"):
+        for two, one in zip(metrics(run, kind), metrics(together[0], kind), strict=True):
+            assert flat(two) == pytest.approx(flat(one), rel=1e-4, abs=1e-5)
+    half = cut_off(run, tmp_path / "half")
+    again = train(reach, half, "trainer.shard=true", "trainer.accumulate=2", "resume=true", processes=2)
+    assert again.returncode == 0, again.stderr
+    assert weights(half) == weights(run)
+
+
 def cut_off(run, place):
     """Copy a run as it was half way, its last checkpoint and its records after the first one gone or to be undone."""
     shutil.copytree(run, place)
