@@ -8,7 +8,7 @@ from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.policies.decoding import RULES
 
 METHODS = (Path(__file__).parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")
-GROUPS = ("tokenizer", "distance", "temperature", "loss", "head")
+GROUPS = ("tokenizer", "distance", "temperature", "loss", "head", "vision", "instruction")
 OPTIONS = [path.stem for group in GROUPS for path in sorted((config_dir() / group).glob("*.yaml"))]
 
 

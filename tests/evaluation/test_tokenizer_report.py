@@ -31,7 +31,8 @@ SPEC = ActionSpec(
 def windows(actions):
     """Return the windows of one episode of these actions (N, 2)."""
     count = len(actions)
-    table = FrameTable({"action": actions}, torch.tensor([0]), torch.tensor([count]), "")
+    zero, untold = torch.tensor([0]), torch.full((count,), -1)
+    table = FrameTable({"action": actions}, zero, torch.tensor([count]), "", tasks=(), task_numbers=untold, parts=zero)
     return ChunkWindows(table, torch.arange(count), T)
 
 
