@@ -2,9 +2,11 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.environments import choose_environment
 from dist2_robot.data.folder import INFO_FILE
@@ -30,21 +32,7 @@ def collect(config: dict[str, Any]) -> int:
     environment = choose_environment(config["env"], recorded=None)
     if environment is None:
         raise InputError("dist2-collect needs an environment, e.g. env=metaworld task=push-v3")
-    env = make_environment(environment)
-    try:
-        spec, names, task = (
-            action_spec(env),
-            env.metadata["observation_names"],
-            str(env.get_wrapper_attr("task_description")),
-        )
-        env.reset(seed=0)
-        env.get_wrapper_attr("expert_action")()
-    except AttributeError as error:
-        raise InputError(
-            f"environment {environment} has no scripted expert whose episodes could be recorded"
-        ) from error
-    finally:
-        env.close()
+    spec, names, task = _look_up(environment)
     recorder = environment
     if config["cameras"]:
         pictures = {"cameras": tuple(config["cameras"]), "image_size": config["image_size"]}
@@ -83,6 +71,22 @@ def collect(config: dict[str, Any]) -> int:
         )
     print(f"{config['episodes']} episodes of {tried} tried, {frames} frames: {root}")
     return 0
+
+
+def _look_up(environment: EnvironmentSpec) -> tuple[ActionSpec, Mapping[str, list[str]], str]:
+    """Return what an action is, names of observed numbers, and the task in words; InputError if there is no expert."""
+    env = make_environment(environment)
+    try:
+        task = str(env.get_wrapper_attr("task_description"))
+        env.reset(seed=0)
+        env.get_wrapper_attr("expert_action")()
+        return action_spec(env), env.metadata["observation_names"], task
+    except AttributeError as error:
+        raise InputError(
+            f"environment {environment} has no scripted expert whose episodes could be recorded"
+        ) from error
+    finally:
+        env.close()
 
 
 def _make_room(root: Path, *, overwrite: bool) -> None:

@@ -102,28 +102,31 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
         trainer.restore(*resumed)
     processes.print(_headline(data, policy, environments, settings))
     clock = time.monotonic()
-    try:
-        trainer.run(batches.from_step(trainer.step))
-        if checks:
-            checks.wait()
-    except TrainingFailedError as error:
-        print(f"dist2-train: {error}", file=sys.stderr)
-        return 1
-    except TrainingStoppedError as error:
-        print(f"dist2-train: {error}", file=sys.stderr)
-        leave_processes(processes)
-        return EXIT_CODE
-    finally:
-        if checks:
-            checks.close()
-        tracker.close()
-    if processes.is_main_process:
+    code = _run(trainer, batches, checks, tracker)
+    if code == 0 and processes.is_main_process:
         _write_summary(output, data, loss, device, time.monotonic() - clock)
         if checks and checks.best:
             rate = format_rate(checks.best["success_rate"], checks.best["success_interval"])
             print(f"best: step {checks.best['step']}, success {rate} of {checks.best['episodes']} episodes")
-    leave_processes(processes)
-    return 0
+    if code in (0, EXIT_CODE):  # after a failure the others may not be there any more
+        leave_processes(processes)
+    return code
+
+
+def _run(trainer: Trainer, batches: BatchStream, checks: SuccessChecks | None, tracker: Tracker) -> int:
+    """Train, wait for the last success check, close what was opened, and return the exit code."""
+    try:
+        trainer.run(batches.from_step(trainer.step))
+        if checks:
+            checks.wait()
+        return 0
+    except (TrainingFailedError, TrainingStoppedError) as error:
+        print(f"dist2-train: {error}", file=sys.stderr)
+        return EXIT_CODE if isinstance(error, TrainingStoppedError) else 1
+    finally:
+        if checks:
+            checks.close()
+        tracker.close()
 
 
 def _prepare_torch(config: Mapping[str, Any]) -> None:

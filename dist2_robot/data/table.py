@@ -83,6 +83,31 @@ def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None) -> 
     tasks = folder.tasks()
     has_tasks = bool(tasks) and TASK_INDEX in folder.info["features"]
     names = [*_INDICES, *([TASK_INDEX] if has_tasks else []), "timestamp", *observed, "action"]
+    columns = _read_columns(folder, names)
+    starts = np.flatnonzero(columns["frame_index"] == 0)
+    ends = np.append(starts[1:], len(columns["index"]))
+    if len(starts) != folder.info["total_episodes"]:
+        raise InputError(
+            f"'{folder.root}' holds {len(starts)} episodes, its info.json tells {folder.info['total_episodes']}: "
+            "restore it from the original"
+        )
+    digest = hashlib.sha256()
+    for name in sorted(set(columns) - {"timestamp"}):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(columns[name]).tobytes())
+    return FrameTable(
+        features={name: torch.from_numpy(columns[name]) for name in [*observed, "action"]},
+        episode_starts=torch.from_numpy(starts),
+        episode_ends=torch.from_numpy(ends),
+        fingerprint=digest.hexdigest(),
+        tasks=tuple(tasks.values()),
+        task_numbers=_task_numbers(columns.get(TASK_INDEX), tasks, folder, len(columns["index"])),
+        parts=torch.zeros(len(starts), dtype=torch.long),
+    )
+
+
+def _read_columns(folder: DatasetFolder, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return columns of all data files, one after the other, (N,) or (N, size). Raises InputError as `read_table`."""
     parts: list[dict[str, np.ndarray]] = []
     frames = 0
     for path in folder.data_files():
@@ -101,32 +126,12 @@ def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None) -> 
             )
         frames += len(part["index"])
         parts.append(part)
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if frames != folder.info["total_frames"]:
         raise InputError(
             f"'{folder.root}' holds {frames} frames, its info.json tells {folder.info['total_frames']}: "
             "a data file is missing or cut off, restore it"
         )
-    starts = np.flatnonzero(columns["frame_index"] == 0)
-    ends = np.append(starts[1:], len(columns["index"]))
-    if len(starts) != folder.info["total_episodes"]:
-        raise InputError(
-            f"'{folder.root}' holds {len(starts)} episodes, its info.json tells {folder.info['total_episodes']}: "
-            "restore it from the original"
-        )
-    digest = hashlib.sha256()
-    for name in sorted(set(columns) - {"timestamp"}):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(columns[name]).tobytes())
-    return FrameTable(
-        features={name: torch.from_numpy(columns[name]) for name in [*observed, "action"]},
-        episode_starts=torch.from_numpy(starts),
-        episode_ends=torch.from_numpy(ends),
-        fingerprint=digest.hexdigest(),
-        tasks=tuple(tasks.values()),
-        task_numbers=_task_numbers(columns.get(TASK_INDEX), tasks, folder, frames),
-        parts=torch.zeros(len(starts), dtype=torch.long),
-    )
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def join_tables(tables: Sequence[FrameTable]) -> FrameTable:
