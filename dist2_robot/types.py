@@ -56,6 +56,23 @@ class ObservationSpec:
 
 
 @dataclass(frozen=True)
+class Prefix:
+    """The first steps of a chunk that will be executed whatever the policy says, while it still thinks.
+
+    Attributes:
+        actions: (B, P, A), in the units of the action spec; what is beyond `steps` means nothing.
+        steps: (B,), how many of them are committed, from 0 to P.
+    """
+
+    actions: Tensor
+    steps: Tensor
+
+    def to(self, device: torch.device | str) -> "Prefix":
+        """Return the same prefix on another device."""
+        return Prefix(self.actions.to(device, non_blocking=True), self.steps.to(device, non_blocking=True))
+
+
+@dataclass(frozen=True)
 class Observation:
     """What a robot senses, and what it is told, for a batch.
 
@@ -63,10 +80,12 @@ class Observation:
         features: LeRobot's feature names -> numbers (B, size) in the units of the dataset, and pictures
             (B, height, width, 3) from 0 to 255. With a history of several moments, oldest first, (B, K, ...).
         tasks: What each row is to do, in words; None where nobody says.
+        prefix: What is already decided of the chunk; None for nothing.
     """
 
     features: Mapping[str, Tensor]
     tasks: tuple[str, ...] | None = None
+    prefix: Prefix | None = None
 
     @property
     def batch_size(self) -> int:
@@ -75,7 +94,7 @@ class Observation:
     def to(self, device: torch.device | str) -> "Observation":
         """Return the same observation on another device."""
         features = {name: value.to(device, non_blocking=True) for name, value in self.features.items()}
-        return Observation(features, self.tasks)
+        return Observation(features, self.tasks, None if self.prefix is None else self.prefix.to(device))
 
 
 @dataclass(frozen=True)
@@ -118,8 +137,11 @@ class ActionChunk:
         actions: (B, T, A), in the units of the action spec.
         tokens: (B, L), the tokens behind them, or None for a policy without tokens.
         entropy: (B, L), how unsure the policy was of each token, in nats, or None.
+        expected_error: (B, T, A), how far the policy expects these actions to be off, in the unit of each dimension:
+            the mean distance of its belief from what it chose. None where it believes nothing of single numbers.
     """
 
     actions: Tensor
     tokens: Tensor | None = None
     entropy: Tensor | None = None
+    expected_error: Tensor | None = None
