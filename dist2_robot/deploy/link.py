@@ -67,7 +67,7 @@ class PolicyLink(Protocol):
         ...
 
     def poll(self) -> TimedChunk | None:
-        """Return the next answer that has come, oldest first, or None. Raises LinkError where the other side is gone."""
+        """Return the next answer, oldest first, or None. Raises LinkError where the other side is gone."""
         ...
 
     def close(self) -> None:
