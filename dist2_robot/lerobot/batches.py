@@ -19,7 +19,7 @@ def to_observation(batch: Mapping[str, Any], wanted: ObservationSpec) -> Observa
     Raises:
         ValueError: A feature is missing, or not of the length that it had in training.
     """
-    features = {name: batch[name].float() for name in wanted.numbers if name in batch}
+    features = {name: _vectors(batch[name].float(), size) for name, size in wanted.numbers.items() if name in batch}
     if ENVIRONMENT_STATE in wanted.numbers and ENVIRONMENT_STATE not in batch and STATE in features:
         features |= _split(features[STATE], wanted)
     if missing := [name for name in wanted.names if name not in features and name not in batch]:
@@ -32,10 +32,16 @@ def to_observation(batch: Mapping[str, Any], wanted: ObservationSpec) -> Observa
 def to_batch(batch: Mapping[str, Any], wanted: ObservationSpec) -> Batch:
     """Return observations with the chunks that were done; without ``action_is_pad`` nothing is padding."""
     actions = batch[ACTION].float()
+    actions = actions[..., None] if actions.ndim == 2 else actions  # (B, T, A)
     is_padding = batch.get("action_is_pad")
     if is_padding is None:
         is_padding = torch.zeros(actions.shape[:2], dtype=torch.bool, device=actions.device)
     return Batch(to_observation(batch, wanted), actions, is_padding.bool())
+
+
+def _vectors(x: Tensor, size: int) -> Tensor:
+    """Return (B, size) or (B, K, size): LeRobot's datasets give vectors of length 1 as plain numbers."""
+    return x[..., None] if size == 1 and (x.ndim == 1 or x.shape[-1] != 1) else x
 
 
 def _split(state: Tensor, wanted: ObservationSpec) -> dict[str, Tensor]:
