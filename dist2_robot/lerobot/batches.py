@@ -19,7 +19,11 @@ def to_observation(batch: Mapping[str, Any], wanted: ObservationSpec) -> Observa
     Raises:
         ValueError: A feature is missing, or not of the length that it had in training.
     """
-    features = {name: _vectors(batch[name].float(), size) for name, size in wanted.numbers.items() if name in batch}
+    features = {
+        name: _vectors(batch[name].float(), size, wanted.history)
+        for name, size in wanted.numbers.items()
+        if name in batch
+    }
     if ENVIRONMENT_STATE in wanted.numbers and ENVIRONMENT_STATE not in batch and STATE in features:
         features |= _split(features[STATE], wanted)
     if missing := [name for name in wanted.names if name not in features and name not in batch]:
@@ -39,9 +43,17 @@ def to_batch(batch: Mapping[str, Any], wanted: ObservationSpec) -> Batch:
     return Batch(to_observation(batch, wanted), actions, is_padding.bool())
 
 
-def _vectors(x: Tensor, size: int) -> Tensor:
-    """Return (B, size) or (B, K, size): LeRobot's datasets give vectors of length 1 as plain numbers."""
-    return x[..., None] if size == 1 and (x.ndim == 1 or x.shape[-1] != 1) else x
+def _vectors(x: Tensor, size: int, history: int) -> Tensor:
+    """Return (B, size) or (B, K, size).
+
+    LeRobot's datasets give vectors of length 1 as plain numbers, so a batch of them is (B,), which its pipeline then
+    takes for one vector that lacks a batch and makes (1, B).
+    """
+    if size != 1:
+        return x
+    if history == 1:
+        return x.reshape(-1, 1)
+    return x if x.shape[-1] == 1 and x.ndim > 1 else x[..., None]
 
 
 def _split(state: Tensor, wanted: ObservationSpec) -> dict[str, Tensor]:

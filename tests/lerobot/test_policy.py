@@ -30,7 +30,7 @@ def root(tmp_path_factory):
 
 def seen(batch):
     """Return what our policies look at; LeRobot gives vectors of one number as that number."""
-    return {"observation.state": batch[SEEN[0]], SEEN[1]: batch[SEEN[1]][..., None]}
+    return {"observation.state": batch[SEEN[0]], SEEN[1]: batch[SEEN[1]].reshape(*batch[SEEN[0]].shape[:-1], 1)}
 
 
 def act(policy, batch):
@@ -41,6 +41,7 @@ def act(policy, batch):
 def trained(root, tmp_path, steps=2, **choices):
     """Take some steps as lerobot-train does, and save."""
     policy, batch = fresh(root, **choices), rows(root)
+    batch = make_pre_post_processors(policy.config)[0](batch)
     optimizer = torch.optim.AdamW(policy.get_optim_params(), lr=1e-2)
     policy.train()
     for _ in range(steps):
