@@ -1,9 +1,5 @@
-"""Our policy and environments as LeRobot plug-ins. Importing this package registers them.
+"""What plugs into LeRobot, and LeRobot's robots for our control loop.
 
-``lerobot-train``, ``lerobot-eval`` and ``lerobot-rollout`` find them with
-``--discover_packages_path=dist2_robot.lerobot``, or by themselves where ``lerobot_policy_dist2`` is installed.
+Its modules register the policy type ``dist2`` and our environments and robots when they are imported, all of them with
+``--discover_packages_path=dist2_robot.lerobot``, or where the distribution ``lerobot_policy_dist2`` is installed.
 """
-
-from dist2_robot.lerobot import configuration_dist2, environments, processor_dist2
-
-__all__ = ["configuration_dist2", "environments", "processor_dist2"]
