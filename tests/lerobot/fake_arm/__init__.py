@@ -1,8 +1,9 @@
-"""An arm for LeRobot that goes where it is told at once, and sees its hand and a target: for tests of lerobot-rollout."""
+"""An arm for lerobot-rollout in tests: it goes where it is told at once, and sees its hand and a target."""
 
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from lerobot.robots import Robot, RobotConfig
 
@@ -49,6 +50,5 @@ class FakeArm(Robot):
         return action
 
     def disconnect(self):
-        with open(os.environ["FAKE_ARM_LOG"], "w") as file:
-            json.dump(self.sent, file)
+        Path(os.environ["FAKE_ARM_LOG"]).write_text(json.dumps(self.sent))
         self.is_connected = False
