@@ -41,8 +41,8 @@ class Dist2Policy(PreTrainedPolicy):
     manifest: What a checkpoint says of it, but for the weights.
     """
 
-    config_class = Dist2Config
-    name = "dist2"
+    config_class = Dist2Config  # type: ignore[assignment]  # LeRobot declares both as None
+    name = "dist2"  # type: ignore[assignment]
     config: Dist2Config
 
     def __init__(
