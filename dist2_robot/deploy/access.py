@@ -107,9 +107,13 @@ def bind_unix_socket(path: Path) -> socket.socket:
     if path.exists() or path.is_symlink():
         _remove_left_over(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    unfinished = path.with_name(f".{path.name}")
     try:
-        listening.bind(str(path))
-        path.chmod(0o600)
+        unfinished.unlink(missing_ok=True)
+        listening.bind(str(unfinished))
+        unfinished.chmod(0o600)
+        listening.listen()
+        unfinished.rename(path)  # who sees it can connect
     except OSError as error:
         listening.close()
         raise InputError(f"'{path}' cannot be made a socket: {error}") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-MAX_PATH_BYTES = 107  # of a Unix socket, by the kernel
+MAX_PATH_BYTES = 106  # of a Unix socket: the kernel takes 107, and it begins with a name that is one longer
 
 
 @dataclass(frozen=True)

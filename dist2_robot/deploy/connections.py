@@ -3,6 +3,7 @@
 A `Connection` is used by one thread at a time.
 """
 
+import contextlib
 import socket
 import ssl
 import time
@@ -156,10 +157,8 @@ def open_connection(
     else:
         connection = WebConnection(parsed, token, ca, timeout_s)
     try:
-        try:
+        with contextlib.suppress(ServerError):  # refused, and hung up: it may have said why
             connection.send(pack({"type": "hello", "version": PROTOCOL_VERSION}))
-        except ServerError:
-            pass  # refused, and hung up: it may have said why
         card = receive_message(connection, timeout_s)
         if card is None:
             raise ServerError(f"{address} did not say what it is within {timeout_s:g} s")

@@ -1,8 +1,8 @@
 """A policy behind a Unix socket or a websocket.
 
-Who connects must first show the token, if there is one: on a websocket in the header ``Authorization: Bearer ...``, on a
-Unix socket as the first frame (empty without a token). It is compared before any message is read. The websocket's port
-also answers ``/health`` and ``/metrics``.
+Who connects must first show the token, if there is one: on a websocket in the header ``Authorization: Bearer ...``, on
+a Unix socket as the first frame (empty without a token). It is compared before any message is read. The websocket's
+port also answers ``/health`` and ``/metrics``.
 """
 
 import asyncio
@@ -133,9 +133,8 @@ class PolicyServer:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         except MultipleValuesError:
             scheme, token = "", ""
-        if self._access.token is not None and not (
-            scheme == "Bearer" and self._is_token(token.encode(errors="surrogateescape"))
-        ):
+        is_known = scheme == "Bearer" and self._is_token(token.encode(errors="surrogateescape"))
+        if self._access.token is not None and not is_known:
             self.service.metrics.add("refused_connections")
             return connection.respond(http.HTTPStatus.UNAUTHORIZED, "the token is missing or wrong\n")
         if request.path == "/health":

@@ -22,8 +22,8 @@ from dist2_robot.deploy.wire import WireError, pack
 class SocketLink:
     """Implements `PolicyLink` over a Unix socket or a websocket. To be used by one thread.
 
-    A request that the system has not begun to take when a newer one comes is dropped. A request that the server refuses,
-    e.g. for a number that is not finite, raises LinkError in `poll`, and leaves the connection open.
+    A request that the system has not begun to take when a newer one comes is dropped. A request that the server
+    refuses, e.g. for a number that is not finite, raises LinkError in `poll`, and leaves the connection open.
 
     Args:
         address: ``unix:/path``, ``ws://host:port`` or ``wss://host:port``.
