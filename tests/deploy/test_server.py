@@ -1,6 +1,7 @@
 """Who may ask a policy server, how, and what it tells. Faults S1, S5, S6 and S7."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import pickle
@@ -136,9 +137,12 @@ def test_without_the_token_nothing_is_read(tmp_path, by, token, monkeypatch):
 @BY
 @pytest.mark.fault("S5")
 def test_with_the_token_one_may_ask(tmp_path, by):
-    with serving(FakeInference(), address_of(by, tmp_path), Access(TOKEN)) as server:
-        with PolicyClient(str(server.address), token=TOKEN) as policy:
-            assert policy.chunk(features()).actions.shape == (3, 2)
+    access = Access(TOKEN)
+    with (
+        serving(FakeInference(), address_of(by, tmp_path), access) as server,
+        PolicyClient(str(server.address), token=TOKEN) as policy,
+    ):
+        assert policy.chunk(features()).actions.shape == (3, 2)
 
 
 @pytest.mark.fault("S5")
@@ -209,7 +213,7 @@ def test_a_client_that_trickles_is_closed(tmp_path):
         connection = raw(server.address)
         connection.sendall(frame(b"") + HELLO + HEADER.pack(50_000))
         begin = time.monotonic()
-        with pytest.raises(OSError):
+        with contextlib.suppress(OSError):
             while time.monotonic() < begin + 5:
                 connection.sendall(b"x")
                 time.sleep(0.02)
@@ -260,10 +264,8 @@ def test_fragments_add_up_to_the_limit():
     with serving(FakeInference(), web()) as server:
         connection = upgraded(server)
         connection.sendall(masked(HELLO[4:]))
-        try:
+        with contextlib.suppress(OSError):
             connection.sendall(masked(b"x" * 60_000, first=0x02) + masked(b"x" * 60_000, first=0x80))
-        except OSError:
-            pass
         read_to_end(connection)
         until(lambda: not server.service._sessions)
 
@@ -301,10 +303,10 @@ def test_a_client_that_never_reads_is_closed(tmp_path):
     with serving(inference, unix(tmp_path)) as server:
         connection = raw(server.address)
         connection.sendall(frame(b"") + HELLO)
-        health = frame(pack({"type": "metrics"}))
-        with pytest.raises(OSError):
+        asking = frame(pack({"type": "metrics"}))
+        with contextlib.suppress(OSError):
             for _ in range(100_000):
-                connection.sendall(health)
+                connection.sendall(asking)
         until(lambda: not server.service._sessions)
 
 
@@ -338,9 +340,9 @@ def test_a_pickle_on_a_socket_is_never_run(tmp_path, by):
     with serving(FakeInference(), address_of(by, tmp_path)) as server:
         connection, _ = open_connection(str(server.address))
         connection.send(bomb)
+        assert receive_message(connection, 5.0)["type"] == "error"
         with pytest.raises(ServerError):
-            while receive_message(connection, 5.0)["type"] == "error":
-                pass
+            receive_message(connection, 5.0)
         connection, _ = open_connection(str(server.address))
         connection.send(pack(request_message(request()) | {"task": bomb}))
         assert receive_message(connection, 5.0)["type"] == "error"
