@@ -228,7 +228,6 @@ def test_a_policy_process_that_cannot_begin_says_why(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("D9")
 def test_a_policy_process_ends_with_its_parent(tmp_path):
     """Also where the parent is killed and can say nothing."""
     folder = save(tmp_path, 1)
