@@ -3,10 +3,10 @@
     python scripts/bench/serving.py                          # a policy of default size with random weights, state only
     python scripts/bench/serving.py --checkpoint runs/push
 
-The server is a process of its own with one thread; this process asks it, as a control loop does, with `SocketLink`. The
+The server is a process of its own with one thread; this process asks it with `PolicyClient`. The
 three are measured in turn, in several rounds, so that what else the computer does meets all of them. One observation
-as numpy arrays to one chunk as numpy arrays, checks included. The wall clock is of use on an idle machine alone; processor
-time, of both processes together, says how much work it is on a busy one too.
+as numpy arrays to one chunk as numpy arrays, checks included. The wall clock is of use on an idle machine alone;
+processor time, of both processes together, says how much work it is on a busy one too.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -30,9 +31,8 @@ from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.registry import build_policy
 from dist2_robot.checkpoints.store import save_checkpoint
+from dist2_robot.deploy.client import PolicyClient
 from dist2_robot.deploy.eager_policy import EagerPolicy, blank_request
-from dist2_robot.deploy.link import ChunkRequest
-from dist2_robot.deploy.socket_link import SocketLink
 
 NUMBERS = {"observation.state": 6, "observation.environment_state": 9}
 
@@ -51,9 +51,8 @@ def main() -> None:
         ways = {"inference alone": Way(lambda: inference.infer(features, task, None), None)}
         for name, address in (("Unix socket", f"unix:{folder}/private/socket"), ("websocket", "ws://127.0.0.1:0")):
             where, process_id = opened.enter_context(served(checkpoint, address))
-            link = SocketLink(where)
-            opened.callback(link.close)
-            ways[name] = Way(asking(link, features, task), process_id)
+            client = opened.enter_context(PolicyClient(where))
+            ways[name] = Way(partial(client.chunk, features, task), process_id)
         measure(ways.values(), options.calls, options.rounds)
     print(f"{options.rounds} rounds of {options.calls} calls each, ms")
     print(f"{'':<16} {'median':>8} {'p99':>8} {'largest':>8} {'processor time':>15}")
@@ -101,19 +100,6 @@ def measure(ways: Iterable[Way], calls: int, rounds: int) -> None:
                 way.call()
                 way.seconds.append(time.perf_counter() - begin)
             way.cpu_s += way.spent_s() - spent
-
-
-def asking(link: SocketLink, features: dict[str, np.ndarray], task: str | None) -> Callable[[], object]:
-    """Return a function that asks and waits for the answer, looking for it every 200 us."""
-    prefix = np.zeros((0, len(link.card.spec)), np.float32)
-
-    def ask() -> object:
-        link.request(ChunkRequest(0, time.monotonic(), features, prefix, task))
-        while (chunk := link.poll()) is None:
-            time.sleep(200e-6)
-        return chunk
-
-    return ask
 
 
 @contextlib.contextmanager
