@@ -2,7 +2,7 @@
 
 Clamping to one limit after the other breaks the earlier ones, and a target that is inside all of them may still be one
 from which no braking is possible before the end of a joint's range. So the guard always holds a *brake plan*: targets
-that bring every joint to rest inside all limits, within `BRAKE_S`. A target is sent only if such a plan goes on from it.
+that bring every joint to rest inside all limits, within `BRAKE_S`. A target is sent only if such a plan follows it.
 
 Velocity, acceleration and jerk are those of the targets: differences of consecutive ones over the period.
 
@@ -46,7 +46,8 @@ class MotionGuard:
         ticks = math.floor(BRAKE_S / period_s + 1e-9)
         if ticks < 3:
             raise InputError(
-                f"a loop of {1 / period_s:.3g} Hz cannot brake within {BRAKE_S} s: rate_hz must be {3 / BRAKE_S:.0f} or more"
+                f"a loop of {1 / period_s:.3g} Hz cannot brake within {BRAKE_S} s: rate_hz must be at least "
+                f"{3 / BRAKE_S:.0f}"
             )
         self.limits, self.period_s = limits, period_s
         # All is computed in shares of the velocity limit, so that one rounding error suits all units.
@@ -178,8 +179,8 @@ def _settled(x: np.ndarray) -> np.ndarray:
 def _brake_maps(ticks: int, period_s: float) -> np.ndarray:
     """Return how (velocity, acceleration) shape each brake plan of 1 to N ticks, (4, K, N, 2).
 
-    The four are the shift of the position, velocity, acceleration and jerk at each tick. Each plan is the jerks of least
-    norm that end at rest: with C the map from jerks to the last acceleration and velocity, the pseudo-inverse of C.
+    The four are the shift of the position, velocity, acceleration and jerk at each tick. Each plan is the jerks of
+    least norm that end at rest, by the pseudo-inverse of the map from jerks to the last acceleration and velocity.
     """
     maps = np.zeros((4, ticks, ticks, 2))
     for k in range(ticks):
