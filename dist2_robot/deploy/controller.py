@@ -111,7 +111,8 @@ class Controller:
 
     def _obey(self, seen: TickInput) -> None:
         for command in seen.commands:
-            if command == "rearm" and self.machine.state is State.STOPPED and self.guard.is_at_rest:
+            stands = self.guard.is_at_rest or self._is_robot_lost
+            if command == "rearm" and self.machine.state is State.STOPPED and stands:
                 self.machine.rearm()
                 self._forget()
             elif command == "arm" and self.machine.state is State.DISARMED and seen.reading is not None:
@@ -326,9 +327,7 @@ class Controller:
         self._asked = _Asked(self._sequence, seen.now_s, self._play_s, is_standing)
         self._sequence += 1
         shown = self._moments.shown()
-        return ChunkRequest(
-            self._asked.sequence, seen.now_s, shown, prefix.astype(np.float32), self.settings.task
-        )
+        return ChunkRequest(self._asked.sequence, seen.now_s, shown, prefix.astype(np.float32), self.settings.task)
 
     def _is_time_to_ask(self) -> bool:
         state = self.machine.state
