@@ -52,9 +52,20 @@ class Counts:
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick, for whoever watches."""
+    """One tick, for whoever watches.
+
+    Attributes:
+        index: Counts the ticks of a run, from 0.
+        begun_s: When it began.
+        seen: What came in.
+        done: What came out.
+        sent: What the robot was really given, (A,); None for nothing.
+        timing: What parts of it took, and how late it began, in s.
+        counts: Of the run so far.
+    """
 
     index: int
+    begun_s: float
     seen: TickInput
     done: TickOutput
     sent: np.ndarray | None
@@ -109,26 +120,33 @@ class ControlLoop:
         at_rest = self.controller.guard.is_at_rest or bool(self._robot_fault)
         return self.state is State.DISARMED or (self.state is State.STOPPED and at_rest)
 
-    def run(self, until: Callable[[Tick], str] = lambda _: "") -> Tick:
+    def run(
+        self, until: Callable[[Tick], str] = lambda _: "", before: Callable[[], None] = lambda: None
+    ) -> Tick:
         """Arm, move the robot until it is over, and return the last tick.
+
+        The caller is the person who arms: called again after a stop, it re-arms.
 
         Args:
             until: Looks at each tick and returns why to stop, or an empty string.
+            before: Called while disarmed, e.g. to put a simulated world back.
         """
-        self._deadline_s = None
-        if self.state is State.STOPPED:  # whoever calls this again has looked at why
+        if self.state is State.STOPPED:
             self._robot_fault = self._link_fault = ""
             self.command("rearm")
+            self.tick()
+        before()
         self.command("arm")
         while True:
             tick = self.tick()
-            if self.is_over and not self._commands:
+            if self.is_over:
                 return tick
             if reason := until(tick):
                 self.stop(reason)
 
     def tick(self) -> Tick:
         """Wait for the next deadline and do one tick."""
+        is_armed = self.state is not State.DISARMED
         skipped = self._wait()
         begun_s = self.clock.now()
         seen = self._see(begun_s, skipped)
@@ -144,8 +162,12 @@ class ControlLoop:
             "decide_s": decided_s - seen.now_s,
             "send_s": ended_s - decided_s,
         }
-        tick = Tick(self.counts.ticks, seen, done, sent, timing, self.counts)
-        self._record(tick)
+        tick = Tick(self.counts.ticks, begun_s, seen, done, sent, timing, self.counts)
+        self._count(tick, is_armed)
+        if self._log is not None:
+            self._log.put(lambda: tick_line(tick.index, tick.seen, tick.done, tick.timing))
+        if self._watch is not None:
+            self._watch(tick)
         return tick
 
     def _wait(self) -> int:
@@ -222,18 +244,15 @@ class ControlLoop:
             return
         self.counts.requests += 1
 
-    def _record(self, tick: Tick) -> None:
+    def _count(self, tick: Tick, is_armed: bool) -> None:
         counts = self.counts
         counts.ticks += 1
-        counts.late += tick.timing["late_s"] > self.settings.period_s / 2
-        counts.skipped += tick.seen.skipped
+        if is_armed:  # while it is not, a tick may well be late: a world is put back
+            counts.late += tick.timing["late_s"] > self.settings.period_s / 2
+            counts.skipped += tick.seen.skipped
         counts.limited += tick.done.is_limited
         counts.chunks += len(tick.seen.chunks)
         counts.dropped_chunks += sum("dropped" in event for event in tick.done.events)
-        if self._log is not None:
-            self._log.put(lambda: tick_line(tick.index, tick.seen, tick.done, tick.timing))
-        if self._watch is not None:
-            self._watch(tick)
 
 
 def _sum(picture: np.ndarray) -> int:
