@@ -1,8 +1,9 @@
 """The process that owns a robot, so that the robot is stopped when the control loop dies or hangs.
 
 It does one request after the other, of one loop, the first of which says what robot to open. A loop that is silent
-for too long after it sent a target, or whose end of the connection closes, has the robot stopped; after silence targets
-are refused until the loop has said ``stop`` or ``connect``, which it does when it has noticed and a person arms it anew.
+for too long after it sent a target, or whose end of the connection closes, has the robot stopped. After silence,
+targets are refused until the loop has said ``stop`` or ``connect``: it does so when it has noticed, and a person arms
+it anew.
 
 What it cannot do: while a method of the robot itself hangs nothing is watched, and when this very process is killed
 the motors do what they do without a computer (an SO-101's hold the last target).

@@ -36,6 +36,7 @@ def description_from_message(message: Mapping[str, Any]) -> RobotDescription:
                 "spec": ActionSpec.from_dict(message["spec"]),
                 "limits": MotionLimits(**message["limits"]),
                 "observation_names": {name: tuple(names) for name, names in message["observation_names"].items()},
+                "notes": tuple(message["notes"]),
                 "pictures": {name: (int(height), int(width)) for name, (height, width) in message["pictures"].items()},
             }
         )
