@@ -19,7 +19,6 @@ from dist2_robot.evaluation.intervals import wilson_interval
 from dist2_robot.seeding import stream_seed
 
 SUCCESS, TIME_LIMIT, DURATION, KEY = "success", "the episode's time is over", "duration_s is over", "stopped by a key"
-EPISODE_S = 10.0  # where a simulated robot does not tell how long an episode lasts
 ENDINGS = (SUCCESS, TIME_LIMIT, DURATION, KEY)
 SIGNAL_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
@@ -129,7 +128,7 @@ class DeployRun:
         count = self._config["episodes"]
         if count is None:
             count = 1 if self._config["duration_s"] is None else 10**9
-        limit_s = self._config["robot"].get("episode_s") or EPISODE_S
+        limit_s = self._config["robot"]["episode_s"]
         while len(self._episodes) < count and not self._is_ended:
             index = len(self._episodes)
             seed = stream_seed(self._config["seed"], "evaluate", index)
