@@ -151,6 +151,8 @@ def open_connection(
         parsed = parse_address(address)
     except ValueError as error:
         raise ServerError(str(error)) from error
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise ServerError("the token holds letters that no token has")
     connection: Connection
     if parsed.scheme == "unix":
         connection = StreamConnection(parsed.path, token, timeout_s)

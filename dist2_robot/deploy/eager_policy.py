@@ -161,7 +161,9 @@ def _load[P: EagerPolicy](cls: type[P], checkpoint: Path | str, device: str, for
 def blank_request(card: PolicyCard) -> tuple[dict[str, np.ndarray], str | None]:
     """Return features of zeros and grey, and a task, that the policy of a card can be asked: to warm it up."""
     moments = () if card.observation.history == 1 else (card.observation.history,)
-    features = {name: np.zeros((*moments, size), np.float32) for name, size in card.observation.numbers.items()}
+    features: dict[str, np.ndarray] = {}
+    for name, size in card.observation.numbers.items():
+        features[name] = np.zeros((*moments, size), np.float32)
     for name, size in card.observation.pictures.items():
         features[name] = np.full((*moments, *size, 3), 128, np.uint8)
     return features, next(iter(card.observation.tasks or card.tasks), None)

@@ -8,6 +8,8 @@ from dist2_robot.deploy.clock import Clock
 from dist2_robot.deploy.inference import Inference, PolicyCard
 from dist2_robot.deploy.link import ChunkRequest, LinkError, TimedChunk
 
+_ROUNDING_S = 1e-9  # sums of times that are meant to be equal differ in their last bits
+
 
 class InProcessLink:
     """Implements `PolicyLink`. It infers at once, and holds the answer back until the clock has gone on by the latency.
@@ -51,7 +53,7 @@ class InProcessLink:
     def poll(self) -> TimedChunk | None:
         if self._is_closed:
             raise LinkError("the link is closed")
-        if not self._answers or self._answers[0][0] > self._clock.now():
+        if not self._answers or self._answers[0][0] > self._clock.now() + _ROUNDING_S:
             return None
         _, _, answer = heapq.heappop(self._answers)
         if isinstance(answer, LinkError):

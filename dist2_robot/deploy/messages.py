@@ -34,13 +34,14 @@ def card_message(card: PolicyCard) -> dict[str, Any]:
 
 def read_card(message: Mapping[str, Any]) -> PolicyCard:
     """Return the card of a checked message. Raises MessageError where its tables make none."""
-    fields = {name: value for name, value in message.items() if name not in ("type", "version")}
+    fields: dict[str, Any] = {name: value for name, value in message.items() if name not in ("type", "version")}
     try:
         fields["spec"] = ActionSpec.from_dict(message["spec"])
         fields["observation"] = ObservationSpec.from_dict(message["observation"])
     except (InputError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise MessageError(f"'card' describes no policy: {' '.join(str(error).split())[:200]}") from error
-    return PolicyCard(**fields | {"tasks": tuple(message["tasks"])})
+    fields["tasks"] = tuple(message["tasks"])
+    return PolicyCard(**fields)
 
 
 def request_message(request: ChunkRequest) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from dist2_robot.errors import InputError
 
 _LOOK_EVERY_S = 0.05
 _STOP_S = 2.0
+_EXIT_CODE_S = 0.005  # of waiting, once, where the link is broken anyway
 
 
 class PolicyProcess:
@@ -117,8 +118,11 @@ class PolicyProcess:
         return link
 
     def _explained(self, error: LinkError) -> LinkError:
-        """Return the error, or how the process ended if it did."""
-        return error if self._process.poll() is None else LinkError(self._how_it_ended())
+        """Return the error, or how the process ended if that is known already: its socket closes a moment before."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_EXIT_CODE_S)
+            return LinkError(self._how_it_ended())
+        return LinkError(f"the policy process: {error}")
 
     def _how_it_ended(self) -> str:
         code = self._process.returncode

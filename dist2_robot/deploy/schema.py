@@ -1,8 +1,8 @@
 """What may be said on a connection to a policy, entry by entry. Needs neither torch nor the rest of this package.
 
 The client says ``hello`` and gets the ``card``; then it may send ``request`` (answered by ``chunk`` or ``error``,
-unless a newer one overtakes it), ``reset``, ``health`` and ``metrics`` (answered by the same), and ``bye``. Messages are dicts
-with a ``type``; an entry that is missing, unknown, or of another type, shape or dtype is refused.
+unless a newer one overtakes it), ``reset``, ``health`` and ``metrics`` (answered by the same), and ``bye``. Messages
+are dicts with a ``type``; an entry that is missing, unknown, or of another type, shape or dtype is refused.
 
 T steps of a chunk, A action dimensions, P committed steps.
 """

@@ -47,8 +47,11 @@ class SocketLink:
         except MessageError as error:
             self._connection.close()
             raise LinkError(str(error)) from error
-        is_stream = isinstance(self._connection, StreamConnection)
-        self._outbox: _Outbox = _StreamOutbox(self._connection) if is_stream else _ThreadOutbox(self._connection)
+        self._outbox: _Outbox
+        if isinstance(self._connection, StreamConnection):
+            self._outbox = _StreamOutbox(self._connection)
+        else:
+            self._outbox = _ThreadOutbox(self._connection)
 
     @property
     def card(self) -> PolicyCard:
