@@ -3,9 +3,9 @@
     python scripts/delay_study.py runs/pick_prefix
     python scripts/delay_study.py runs/pick_seed0 runs/pick_seed1 --delays 0 2 4 8 --episodes 50 --output docs/results
 
-Evaluates each checkpoint from the same initial states with every strategy and delay (in steps of its rate), in lockstep:
-no clock is read, so the results do not depend on the machine. Writes delay.json, delay.md and delay.png. What was
-evaluated before, with the same settings, is not done again: stop it, and the same command goes on.
+Evaluates each checkpoint from the same initial states with every strategy and delay (in steps of its rate), in
+lockstep: no clock is read, so the results do not depend on the machine. Writes delay.json, delay.md and delay.png. What
+was evaluated before, with the same settings, is not done again: stop it, and the same command goes on.
 
 The policies need policy.max_prefix of the longest delay at least:
 
@@ -110,7 +110,8 @@ def write(rows: Sequence[Mapping[str, Any]], given: argparse.Namespace) -> None:
         f"# Late chunks\n\n{title}. {len(given.checkpoints)} trained, {given.episodes} episodes each from the same "
         f"initial states (seed {given.seed}); at least {given.execute} steps of each chunk are executed. Jumps are in "
         "tolerances, mean over the joints, where a new chunk takes over; the usual step is the same elsewhere. "
-        f"[How to read it](../guide/delay.md).\n\n{delay_table(together)}\n\n![success against delay]({given.name}.png)\n"
+        f"[How to read it](../guide/delay.md).\n\n{delay_table(together)}\n\n"
+        f"![success against delay]({given.name}.png)\n"
     )
     (given.output / f"{given.name}.md").write_text(text, encoding="utf-8")
     write_delay_picture(together, given.output / f"{given.name}.png", title)

@@ -76,6 +76,7 @@ class DelayedChunks:
         self._period = np.array([d.high - d.low if d.wraps else np.inf for d in spec.dimensions])
         self._plan: np.ndarray | None = None  # from the present step on
         self._last: np.ndarray | None = None  # what was executed last
+        self._changes_next = False
         self.jumps: list[float] = []
         self.moves: list[float] = []
 
@@ -106,9 +107,8 @@ class DelayedChunks:
         if self._plan is None or self._last is None:  # the first is waited for before the clock starts
             if delay.strategy != "waiting":
                 return chunk, None
-            return np.concatenate(
-                [chunk[: delay.execute], np.repeat(chunk[delay.execute - 1 :][:1], delay.steps, 0)]
-            ), None
+            still = np.repeat(chunk[delay.execute - 1][None], delay.steps, 0)
+            return np.concatenate([chunk[: delay.execute], still]), None
         if delay.strategy == "waiting":
             still = np.repeat(self._last[None], delay.steps, 0)
             return np.concatenate([still, chunk[: delay.execute]]), delay.steps
@@ -116,10 +116,13 @@ class DelayedChunks:
         return np.concatenate([self._plan[: delay.steps], chunk[start:]]), delay.steps
 
     def _note(self, actions: np.ndarray, change: int | None) -> None:
+        """Take note of actions that will be executed; the chunk takes over at one of them, or at the first after."""
         path = actions if self._last is None else np.concatenate([self._last[None], actions])
         step = np.abs(np.diff(path.astype(np.float64), axis=0))
         step = np.where(np.isfinite(self._period), np.minimum(step, np.abs(self._period - step)), step)
-        sizes = (step / self._tolerance)[:, self._moving].mean(axis=1).tolist()
-        if change is not None and change < len(sizes):
-            self.jumps.append(sizes.pop(change))
-        self.moves += sizes
+        sizes = (step / self._tolerance)[:, self._moving].mean(axis=1)
+        is_change = np.arange(len(sizes)) == change
+        is_change[:1] |= self._changes_next
+        self._changes_next = change == len(sizes)
+        self.jumps += sizes[is_change].tolist()
+        self.moves += sizes[~is_change].tolist()

@@ -60,6 +60,9 @@ def test_jumps_are_where_chunks_change_and_nowhere_else():
     assert plan.jumps == [97.0, 97.0, 97.0]  # from 5 to 102
     assert set(plan.moves) == {1.0}
     assert len(plan.jumps) + len(plan.moves) == len(done) - 1
+    # From 15 to 108 and so on; the last chunk is not there yet when the run ends.
+    assert executed("blind", 8)[1].jumps == [93.0, 93.0]
+    assert executed("waiting", 2)[1].jumps == [97.0, 97.0, 97.0]
 
 
 @pytest.mark.parametrize(("strategy", "steps", "execute"), [("sideways", 1, 4), ("blind", -1, 4), ("blind", 1, 0)])
