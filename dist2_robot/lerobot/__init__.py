@@ -1,0 +1,1 @@
+"""What plugs into LeRobot, and LeRobot's robots for our control loop."""
