@@ -177,3 +177,20 @@ def test_a_compiled_policy_gives_the_same_tokens(saved):
     np.testing.assert_allclose(
         compiled.infer(seen(), None, None).actions, EagerPolicy.load(saved).infer(seen(), None, None).actions, rtol=1e-4
     )
+
+
+@pytest.mark.fault("D12")
+def test_what_is_committed_comes_back_as_it_is(tmp_path):
+    policy = tiny_policy(0, changes={"max_prefix": 2}).eval()
+    save_checkpoint(tmp_path / "c", manifest_of(policy, 1), policy.state_dict())
+    inference = EagerPolicy.load(tmp_path / "c")
+    assert inference.card.max_prefix == 2
+    low, high = (np.array([getattr(d, end) for d in SPEC.dimensions], np.float32) for end in ("low", "high"))
+    prefix = np.stack([0.3 * low + 0.7 * high, 0.6 * low + 0.4 * high])
+    free = inference.infer(seen(), None, None).actions
+    for steps in (1, 2):
+        found = inference.infer(seen(), None, prefix[:steps]).actions
+        np.testing.assert_array_equal(found[:steps], prefix[:steps])
+        assert (found[steps:] != free[steps:]).any()
+    with pytest.raises(RequestError, match="at most 2 steps"):
+        inference.infer(seen(), None, np.concatenate([prefix, prefix]))
