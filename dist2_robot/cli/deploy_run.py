@@ -157,7 +157,9 @@ class DeployRun:
         if robot.on_disconnect == "hold" or robot.stop == "release" or self.loop.state is not State.STOPPED:
             return
         self._may_go_on = False
-        print("\nheld. When it is disconnected the arm is released and may fall: support it, then press Enter", flush=True)
+        print(
+            "\nheld. When it is disconnected the arm is released and may fall: support it, then press Enter", flush=True
+        )
         while not self._may_go_on:
             self.loop.tick()
 

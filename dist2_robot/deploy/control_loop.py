@@ -120,9 +120,7 @@ class ControlLoop:
         at_rest = self.controller.guard.is_at_rest or bool(self._robot_fault)
         return self.state is State.DISARMED or (self.state is State.STOPPED and at_rest)
 
-    def run(
-        self, until: Callable[[Tick], str] = lambda _: "", before: Callable[[], None] = lambda: None
-    ) -> Tick:
+    def run(self, until: Callable[[Tick], str] = lambda _: "", before: Callable[[], None] = lambda: None) -> Tick:
         """Arm, move the robot until it is over, and return the last tick.
 
         The caller is the person who arms: called again after a stop, it re-arms.
