@@ -34,6 +34,7 @@ COMMANDS = {
     "eval": ["checkpoint=run"],
     "compare": ["runs=[run]"],
     "report": ["runs=[run]"],
+    "deploy": ["checkpoint=run"],
     "study": [],
     "tokenizer": ["dataset.root=data"],
     "sweep": ["runs=[a]", "over=n_action_steps"],

@@ -159,7 +159,8 @@ def _tell(results: Mapping[str, Any], output: Path) -> None:
         answer = time["answer_s"]
         print(
             f"{time['ticks']} ticks in {time['seconds']:.1f} s ({time['rate_hz']:.3f} Hz), drift "
-            f"{1000 * time['drift_s']:.2f} ms, overruns {100 * time['overruns']:.3f} %, {time['commands_sent']} commands"
+            f"{1000 * time['drift_s']:.2f} ms, overruns {100 * time['overruns']:.3f} %, {time['commands_sent']} commands "
+            "sent"
         )
         if answer:
             print(f"answers of the policy: median {1000 * answer['median']:.0f} ms, p99 {1000 * answer['p99']:.0f} ms")
