@@ -157,11 +157,9 @@ def _tell(results: Mapping[str, Any], output: Path) -> None:
     time = results["time"]
     if time["ticks"]:
         answer = time["answer_s"]
-        print(
-            f"{time['ticks']} ticks in {time['seconds']:.1f} s ({time['rate_hz']:.3f} Hz), drift "
-            f"{1000 * time['drift_s']:.2f} ms, overruns {100 * time['overruns']:.3f} %, {time['commands_sent']} commands "
-            "sent"
-        )
+        print(f"{time['ticks']} ticks in {time['seconds']:.1f} s, {time['commands_sent']} commands sent")
+        drift_ms, overruns = 1000 * time["drift_s"], 100 * time["overruns"]
+        print(f"rate {time['rate_hz']:.3f} Hz, drift {drift_ms:.2f} ms, overruns {overruns:.3f} %")
         if answer:
             print(f"answers of the policy: median {1000 * answer['median']:.0f} ms, p99 {1000 * answer['p99']:.0f} ms")
     if results["episodes"]:
