@@ -141,14 +141,19 @@ class RemoteSimulatedRobot(RemoteRobot):
         self._host.ask("begin_episode", self._host.open_s, seed=int(seed))
 
 
-def open_remote_robot(host: HostConnection, arguments: Mapping[str, Any]) -> RemoteRobot:
+def open_remote_robot(host: HostConnection, arguments: Mapping[str, Any], **watch: float) -> RemoteRobot:
     """Have a host open the robot that plain values describe; a simulated one can begin episodes.
+
+    Args:
+        host: Has opened none yet.
+        arguments: Plain values.
+        watch: ``silence_s`` and ``hold_s`` of `robot_host.RobotHost`, where they are other than usual.
 
     Raises:
         InputError: The values are wrong.
         RobotError: The host does not answer.
     """
-    opened = host.ask("open", host.open_s, arguments=dict(arguments))
+    opened = host.ask("open", host.open_s, arguments=dict(arguments), **watch)
     try:
         description, can_begin = description_from_message(opened["description"]), opened["can_begin"]
     except (WireError, KeyError, TypeError) as error:
@@ -157,7 +162,12 @@ def open_remote_robot(host: HostConnection, arguments: Mapping[str, Any]) -> Rem
 
 
 def start_robot_host(
-    command: Sequence[str], arguments: Mapping[str, Any], *, answer_s: float = ANSWER_S, open_s: float = OPEN_S
+    command: Sequence[str],
+    arguments: Mapping[str, Any],
+    *,
+    answer_s: float = ANSWER_S,
+    open_s: float = OPEN_S,
+    **watch: float,
 ) -> RemoteRobot:
     """Start a process that owns a robot, and return that robot; its `close` ends the process.
 
@@ -171,6 +181,7 @@ def start_robot_host(
         arguments: Plain values, for the program to make a robot of.
         answer_s: How long a reading, a target or a stop may take.
         open_s: How long anything else may.
+        watch: As in `open_remote_robot`.
 
     Raises:
         InputError: The values are wrong.
@@ -183,7 +194,7 @@ def start_robot_host(
         )
     host = HostConnection(ours, process, answer_s=answer_s, open_s=open_s)
     try:
-        return open_remote_robot(host, arguments)
+        return open_remote_robot(host, arguments, **watch)
     except BaseException:
         host.close()
         raise

@@ -10,6 +10,7 @@ the motors do what they do without a computer (an SO-101's hold the last target)
 """
 
 import logging
+import math
 import signal
 import socket
 import time
@@ -36,8 +37,8 @@ class RobotHost:
         make: Returns the robot that plain values describe, or raises InputError. The robot is called from the thread
             that calls `serve` only.
         connection: To the loop.
-        silence_s: How long the loop may say nothing after it sent a target.
-        hold_s: How long to hold an arm whose loop has died, if it falls when it is disconnected.
+        silence_s: How long the loop may say nothing after it sent a target, if ``open`` does not tell.
+        hold_s: How long to hold an arm whose loop has died, if it falls when it is disconnected; the same.
     """
 
     def __init__(
@@ -125,6 +126,8 @@ class RobotHost:
     def _open(self, request: Mapping[str, Any]) -> dict[str, Any]:
         if self._opened is not None or not isinstance(arguments := request.get("arguments"), dict):
             raise RobotError("open: needs arguments, and can be done once")
+        self._silence_s = _seconds(request, "silence_s", self._silence_s)
+        self._hold_s = _seconds(request, "hold_s", self._hold_s)
         self._opened = self._make(arguments)
         description = description_to_message(self._opened.description)
         return {"description": description, "can_begin": isinstance(self._opened, SimulatedRobot)}
@@ -170,6 +173,13 @@ class RobotHost:
         end_s = time.monotonic() + self._hold_s
         while time.monotonic() < end_s and not self._is_told_to_end:
             time.sleep(_LOOK_S)
+
+
+def _seconds(request: Mapping[str, Any], name: str, otherwise: float) -> float:
+    value = request.get(name, otherwise)
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise InputError(f"{name} must be a number of seconds, got {value!r}")
+    return float(value)
 
 
 def run_robot_host(make: Callable[[Mapping[str, Any]], Robot], descriptor: int) -> None:

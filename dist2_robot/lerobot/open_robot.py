@@ -52,7 +52,7 @@ def open_lerobot_robot(
         )
     try:
         config = draccus.decode(RobotConfig, {**options, "type": kind})
-        robot = make_robot_from_config(config)
+        robot: Any = make_robot_from_config(config)
     except InputError:
         raise
     except Exception as error:  # each robot has its own

@@ -26,8 +26,8 @@ class AdaptedRobot:
     """A `deploy.robot.Robot` over a LeRobot robot.
 
     Its numbers are ``observation.state``, in the robot's order, but for those that it calls
-    ``environment_state_names``; its cameras are ``observation.images.<name>``, those of depth left out. A stop sends the
-    present positions, under torque.
+    ``environment_state_names``; its cameras are ``observation.images.<name>``, those of depth left out. A stop sends
+    the present positions, under torque.
 
     Args:
         robot: Disconnected.
@@ -48,7 +48,7 @@ class AdaptedRobot:
             raise InputError(f"{robot.name}: it does not sense where '{blind[0]}' stands, which our control loop needs")
         world = tuple(getattr(robot, "environment_state_names", ()))
         self._state = tuple(name for name, kind in features.items() if kind is float and name not in world)
-        self._world = world
+        self._world: tuple[str, ...] = world
         self._cameras = {name: shape for name, shape in features.items() if isinstance(shape, tuple) and shape[2] == 3}
         self._description = self._describe(velocity or {})
 

@@ -150,6 +150,24 @@ def test_silence_stops_the_robot_until_the_loop_has_noticed(robot):
         assert len(robot.stopped) == count  # once
 
 
+def test_the_loop_says_how_long_it_may_be_silent(robot):
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=RobotHost(lambda _: robot, theirs).serve)
+    thread.start()
+    host = HostConnection(ours, answer_s=SLOW_S)
+    with pytest.raises(InputError, match="silence_s must be a number of seconds"):
+        open_remote_robot(host, {}, silence_s=float("nan"))
+    remote = open_remote_robot(host, {}, silence_s=60.0, hold_s=0.0)
+    remote.connect()
+    remote.send(np.zeros(3))
+    time.sleep(0.2)
+    assert robot.stopped == []
+    remote.close()
+    thread.join(5)
+    assert robot.calls[-1] == "disconnect"
+    theirs.close()
+
+
 def test_a_slow_sensor_is_not_the_loops_silence(robot):
     read = robot.read
     robot.read = lambda: (time.sleep(0.2), read())[1]

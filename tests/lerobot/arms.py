@@ -1,24 +1,13 @@
-"""LeRobot robots without a device: a follower with motors on a fake bus, and one that tells nothing of its actions."""
+"""A LeRobot robot without a device: a follower with motors on a fake bus."""
 
 import time
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
 from lerobot.motors import Motor, MotorCalibration, MotorNormMode
-from lerobot.robots import Robot, RobotConfig
+from lerobot.robots import Robot
 
-
-@RobotConfig.register_subclass("arm_of_tests")
-@dataclass(kw_only=True)
-class ArmOfTestsConfig(RobotConfig):
-    port: str
-    use_degrees: bool = True
-    disable_torque_on_disconnect: bool = True
-    max_relative_target: float | None = None
-    tells_units: bool = True
-    camera: bool = False
-    ranges: dict[str, int] = field(default_factory=lambda: {"pan": 2048, "gripper": 1000})
+from tests.lerobot.config_arms import ArmOfTestsConfig
 
 
 class ArmOfTests(Robot):

@@ -12,7 +12,8 @@ from dist2_robot.errors import InputError
 from dist2_robot.lerobot.open_robot import open_lerobot_robot
 from dist2_robot.lerobot.robot_adapter import AdaptedRobot
 from dist2_robot.lerobot.robot_units import spec_of_motors
-from tests.lerobot.arms import ArmOfTests, ArmOfTestsConfig
+from tests.lerobot.arms import ArmOfTests
+from tests.lerobot.config_arms import ArmOfTestsConfig
 
 STATE, FRONT = "observation.state", "observation.images.front"
 
@@ -52,7 +53,7 @@ def test_percents_where_the_config_says_so_and_what_it_says_of_torque():
 
 
 def test_without_calibration_it_says_how_to_calibrate():
-    with pytest.raises(InputError, match="lerobot-calibrate --robot.type=arm_of_tests --robot.port=/dev/arm"):
+    with pytest.raises(InputError, match=r"lerobot-calibrate --robot\.type=arm_of_tests --robot\.port=/dev/arm"):
         make(ranges={})
 
 
@@ -72,7 +73,7 @@ def test_it_holds_where_it_stands_when_it_is_connected():
 
 
 def test_a_reading_has_our_names_and_the_age_of_its_pictures():
-    robot, arm = make(camera=True)
+    _, arm = make(camera=True)
     assert arm.description.pictures == {FRONT: (4, 6)}
     arm.connect()
     before = time.monotonic()
