@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.finite import all_finite
 from dist2_robot.types import Observation
 
 # A spread below this share of the magnitude is taken for a constant: dividing by it would blow up noise.
@@ -53,7 +54,7 @@ class Normalizer(nn.Module):
             raise ValueError(f"'{name}' is missing")
         if x.ndim not in (2, 3) or x.shape[-1] != self.sizes[name]:  # a single number would broadcast in silence
             raise ValueError(f"'{name}' must be (B, {self.sizes[name]}), got {tuple(x.shape)}")
-        if not torch.isfinite(x).all():
+        if not all_finite(x):
             raise ValueError(f"'{name}' holds a number that is not finite")
         return x
 
