@@ -18,6 +18,7 @@ def new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
     """Build the policy of a config and fit it to the training frames."""
     policy_config = {**config["policy"], **_eyes_and_ears(config, data.observation)}
     del policy_config["history"]  # part of the observation
+    policy_config.pop("prefix_noise", None)  # of the training
     fitted = None
     if policy_config["name"] != "regression":
         tokenizer_config = {**config["tokenizer"], "horizon": policy_config.pop("horizon")}

@@ -75,11 +75,13 @@ class Choice:
     tokens: (B, n), what was chosen, or the tokens nearest to it.
     values: (B, n), the numbers that were chosen; None for tokens without an order.
     entropy: (B, n), of the distributions, in nats.
+    expected_error: (B, n), mean distance of the distributions from the values, the short way round; None without.
     """
 
     tokens: Tensor
     values: Tensor | None
     entropy: Tensor
+    expected_error: Tensor | None = None
 
 
 # probabilities (B, n, V) and what the tokens mean -> tokens (B, n), or values (B, n)
@@ -170,6 +172,7 @@ def choose(logits: Tensor, meanings: Meanings, rule: str, sampling: Sampling | N
     log_probabilities = torch.log_softmax(logits, dim=-1)
     probabilities = log_probabilities.exp()
     entropy = mark_unless_finite(-(probabilities * log_probabilities).sum(-1), logits)
+    belief = probabilities
     if rule == "sample":
         probabilities = (sampling or Sampling())(logits)
     # A narrow bin of a smooth density holds little mass, be it at the very mode: densities are compared.
@@ -177,11 +180,30 @@ def choose(logits: Tensor, meanings: Meanings, rule: str, sampling: Sampling | N
     densest, fixed = density.argmax(-1), meanings.never_averaged & (rule != "sample")
     if rule in TOKEN_RULES:
         tokens = torch.where(fixed, densest, TOKEN_RULES[rule](probabilities, meanings))
-        return Choice(tokens, None if meanings.values is None else _pick(meanings.values, tokens), entropy)
+        if meanings.values is None:
+            return Choice(tokens, None, entropy)
+        values = _pick(meanings.values, tokens)
+        return Choice(tokens, values, entropy, expected_error(belief, values, meanings))
     assert meanings.values is not None
     values = torch.where(fixed, _pick(meanings.values, densest), VALUE_RULES[rule](probabilities, meanings))
     between = (meanings.values[:, 1:] + meanings.values[:, :-1]) / 2
-    return Choice((values[..., None] >= between).sum(-1), values, entropy)
+    tokens = (values[..., None] >= between).sum(-1)
+    return Choice(tokens, values, entropy, expected_error(belief, values, meanings))
+
+
+def expected_error(probabilities: Tensor, chosen: Tensor, meanings: Meanings) -> Tensor:
+    """Return ``sum_v p(v) d(v, chosen)``, (B, n), with d the absolute difference, on a circle the shorter arc.
+
+    Args:
+        probabilities: (B, n, V).
+        chosen: (B, n), within the limits.
+        meanings: Of the n positions; ordered ones.
+    """
+    assert meanings.values is not None
+    distance = (meanings.values - chosen[..., None]).abs()  # (B, n, V)
+    if meanings.has_circles:
+        distance = torch.minimum(distance, (meanings.periods[:, None] - distance).abs())
+    return (probabilities * distance).sum(-1)
 
 
 def _least_risk(probabilities: Tensor, distances: Tensor, valid: Tensor | None) -> Tensor:

@@ -10,6 +10,7 @@ from dist2_robot.distances.difference import difference
 from dist2_robot.losses.output import LossOutput
 from dist2_robot.models.chunk_transformer import ChunkTransformer
 from dist2_robot.models.observation_encoder import ObservationEncoder
+from dist2_robot.models.prefix_encoder import PrefixEncoder
 from dist2_robot.policies.policy import Policy
 from dist2_robot.types import ActionChunk, Batch, Observation
 
@@ -24,6 +25,7 @@ class RegressionPolicy(Policy):
         width: D.
         depth: Transformer blocks.
         attention_heads: Heads of each block.
+        max_prefix: How many committed steps of a chunk it can be given.
     """
 
     trunk: ChunkTransformer
@@ -39,9 +41,13 @@ class RegressionPolicy(Policy):
         width: int,
         depth: int,
         attention_heads: int,
+        max_prefix: int = 0,
     ) -> None:
-        trunk = ChunkTransformer(encoder, horizon, width=width, depth=depth, attention_heads=attention_heads)
-        super().__init__(spec, horizon, trunk)
+        prefix = PrefixEncoder(spec, width, max_prefix) if max_prefix > 0 else None
+        trunk = ChunkTransformer(
+            encoder, horizon, width=width, depth=depth, attention_heads=attention_heads, prefix=prefix
+        )
+        super().__init__(spec, horizon, trunk, max_prefix)
         self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
         self.linear = nn.Linear(width, len(spec))
         self.register_buffer("low", torch.tensor([d.low for d in spec.dimensions]))
@@ -49,7 +55,13 @@ class RegressionPolicy(Policy):
 
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
-        return {"name": "regression", "horizon": self.horizon, **self.trunk.encoder.config(), **self.sizes}
+        return {
+            "name": "regression",
+            "horizon": self.horizon,
+            **self.trunk.encoder.config(),
+            **self.sizes,
+            "max_prefix": self.max_prefix,
+        }
 
     def forward(self, observation: Observation) -> Tensor:
         """Return actions (B, T, A) on the scale where the limits are -1 and 1."""
@@ -62,14 +74,16 @@ class RegressionPolicy(Policy):
         wraps = [d.wraps for d in self.spec.dimensions]
         if any(wraps):
             error = torch.where(torch.tensor(wraps, device=error.device), difference(error, 0 * error, 2.0), error)
-        return loss(error, padding_mask=batch.is_padding)
+        return loss(error, padding_mask=batch.is_given)
 
     @torch.no_grad()
     def act(self, observation: Observation) -> ActionChunk:
         """Return the next chunk, within the limits; angles that wrap are brought back between them."""
+        self._check_prefix(observation)
         scaled = self(observation)
         if not torch.isfinite(scaled).all():
             raise ValueError("the policy gave actions that are not finite")
         wraps = torch.tensor([d.wraps for d in self.spec.dimensions], device=scaled.device)
         scaled = torch.where(wraps, torch.remainder(scaled + 1, 2) - 1, scaled.clamp(-1, 1))
-        return ActionChunk(self.low + (scaled + 1) / 2 * (self.high - self.low))
+        actions = self.low + (scaled + 1) / 2 * (self.high - self.low)
+        return ActionChunk(actions if observation.prefix is None else observation.prefix.put_into(actions))
