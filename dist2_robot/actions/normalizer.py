@@ -37,6 +37,10 @@ class Normalizer(nn.Module):
             self.get_buffer(_key(name, "mean")).copy_(mean)
             self.get_buffer(_key(name, "std")).copy_(std)
 
+    def statistics(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return mean and spread (size,) of a feature."""
+        return self.get_buffer(_key(name, "mean")), self.get_buffer(_key(name, "std"))
+
     def normalize(self, observation: Observation) -> Observation:
         """Return the observation on the normalised scale.
 
