@@ -190,7 +190,7 @@ def _require(parity: Parity, form: str) -> None:
     if form == "onnx_int8" or (parity.golden_wrong == 0 and parity.random_same >= LEAST_SAME):
         return
     raise ParityError(
-        f"the exported policy is not the same: {parity.golden_wrong} of {parity.golden_count} golden answers differ, and "
-        f"{1 - parity.random_same:.1%} of those to random observations, by {parity.random_error:.2g} tolerances: nothing "
-        "was written; use form=eager, and tell us"
+        f"the exported policy is not the same: {parity.golden_wrong} of {parity.golden_count} golden answers differ, "
+        f"and {1 - parity.random_same:.1%} of those to random observations, by {parity.random_error:.2g} tolerances: "
+        "nothing was written; use form=eager, and tell us"
     )

@@ -134,7 +134,7 @@ def _read_manifest(folder: Path) -> ExportManifest:
     digest = content.pop(DIGEST, None)
     if set(content) != {f.name for f in fields(ExportManifest)} or digest != _digest(content):
         raise InputError(f"'{path}' is not what was written (its sha256 differs): {_DAMAGED}")
-    kinds = {name: dict for name in ("card", "parity", "provenance", "files")} | {"outputs": list, "golden_tasks": list}
+    kinds = dict.fromkeys(("card", "parity", "provenance", "files"), dict) | {"outputs": list, "golden_tasks": list}
     wrong = [name for name, kind in kinds.items() if not isinstance(content[name], kind)]
     if wrong:
         raise InputError(f"'{path}' has no valid '{wrong[0]}': {_DAMAGED}")
