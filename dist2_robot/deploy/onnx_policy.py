@@ -1,5 +1,7 @@
 """A graph of ONNX Runtime, and how it is written."""
 
+import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,7 +41,7 @@ class OnnxRunner:
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         at = {"device_id": number} if number else {}
-        # From memory: the bytes that were checked, and no other file that they may name, are what is read.
+        # From memory, so that what is read is what was checked.
         try:
             self._session = onnxruntime.InferenceSession(
                 exported.read(GRAPH_FILE), options, providers=[provider], provider_options=[at]
@@ -67,7 +69,8 @@ def write_onnx(graph: PolicyGraph, program: ExportedProgram, path: Path) -> None
         raise InputError(f"format=onnx {INSTALL}") from error
     names: dict[str, Any] = {"input_names": graph.inputs, "output_names": graph.outputs}
     try:
-        written = torch.onnx.export(program, dynamo=True, verbose=False, optimize=True, **names)
+        with warnings.catch_warnings(action="ignore"):  # of torch about itself
+            written = torch.onnx.export(program, dynamo=True, verbose=False, optimize=True, **names)
     except Exception as error:  # torch raises many kinds
         reason = " ".join(str(error).split())
         raise InputError(f"ONNX has no word for a part of this policy ({reason[-300:]}): use form=eager") from error
@@ -85,5 +88,9 @@ def quantise_onnx(path: Path) -> None:
         out = Path(folder) / path.name
         # A scale for each column of a matrix: with one for all of it twice as many tokens differ.
         products = ["MatMul", "Gemm"]
-        quantize_dynamic(path, out, op_types_to_quantize=products, weight_type=QuantType.QInt8, per_channel=True)
+        logging.disable(logging.WARNING)  # it recommends a step that torch's exporter has done
+        try:
+            quantize_dynamic(path, out, op_types_to_quantize=products, weight_type=QuantType.QInt8, per_channel=True)
+        finally:
+            logging.disable(logging.NOTSET)
         path.write_bytes(out.read_bytes())

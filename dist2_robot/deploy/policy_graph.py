@@ -4,6 +4,7 @@ One observation at a time. T steps of a chunk, A action dimensions, L tokens of 
 D width.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
@@ -135,7 +136,8 @@ def trace(policy: Policy) -> tuple[PolicyGraph, ExportedProgram]:
     graph = PolicyGraph(policy).eval()
     with torch.no_grad():
         try:
-            program = torch.export.export(graph, tuple(graph.example()), strict=False)
+            with warnings.catch_warnings(action="ignore"):  # of torch about itself
+                program = torch.export.export(graph, tuple(graph.example()), strict=False)
         except Exception as error:  # torch raises many kinds
             raise InputError(f"the policy cannot be traced ({_line(error)}): serve it with form=eager") from error
     return graph, program

@@ -65,7 +65,9 @@ class VectorTokenizer(Tokenizer):
             actions = vectors.new_empty(*vectors.shape[:-1], len(self.spec))
             middle = (self._high + self._low) / 2
             actions[..., straight] = plain * self._tolerance[straight] + middle[straight]
-            angle = torch.atan2(sine, cosine)
+            if torch.compiler.is_exporting():  # ONNX Runtime has no arc tangent of 64 bits
+                sine, cosine = sine.float(), cosine.float()
+            angle = torch.atan2(sine, cosine).double()
             actions[..., wraps] = self._low[wraps] + (angle + math.pi) * period / (2 * math.pi)
         return torch.minimum(torch.maximum(actions, self._low), self._high).float()
 
