@@ -48,8 +48,8 @@ class ExportedPolicy:
         """See `Inference.infer`. What is wrong with the request raises RequestError, a ValueError."""
         begin = time.perf_counter()
         out = self.outputs(features, task, prefix)
-        rest = [out[name][0] if name in out else None for name in ("entropy", "expected_error")]
-        answer = Inferred(out["actions"][0], *rest, time.perf_counter() - begin)
+        entropy, error = (out[name][0] if name in out else None for name in ("entropy", "expected_error"))
+        answer = Inferred(out["actions"][0], entropy, error, time.perf_counter() - begin)
         check_answer(self.card, answer)  # NaN in the graph makes actions or entropy NaN
         return answer
 

@@ -33,7 +33,7 @@ class OnnxRunner:
         except ModuleNotFoundError as error:
             raise InputError(f"an ONNX policy {INSTALL}") from error
         name, _, number = device.partition(":")
-        provider = PROVIDERS.get(name)
+        provider = PROVIDERS.get(name, "")
         if provider not in onnxruntime.get_available_providers():
             raise InputError(f"the ONNX Runtime that is installed does not compute on {device}: choose device=cpu")
         options = onnxruntime.SessionOptions()

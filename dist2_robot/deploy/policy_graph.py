@@ -38,6 +38,8 @@ class PolicyGraph(nn.Module):
     entropy NaN.
     """
 
+    steps_of_tokens: Tensor | None
+
     def __init__(self, policy: Policy) -> None:
         super().__init__()
         self.policy = policy = deepcopy(policy).cpu().eval()

@@ -128,7 +128,7 @@ def load_act(form: str, size: str, folder: Path) -> tuple[Callable[[], object], 
 
         def ask() -> object:
             with torch.inference_mode():
-                return model(*(torch.from_numpy(x)[None] for x in numbers))[0].numpy()
+                return model(*(torch.from_numpy(x[None]) for x in numbers)).numpy()[0]
 
         return ask, parameters
     import onnxruntime
@@ -144,7 +144,7 @@ def load_act(form: str, size: str, folder: Path) -> tuple[Callable[[], object], 
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [x.name for x in session.get_inputs()]
-    return lambda: session.run(None, dict(zip(names, [x[None] for x in numbers], strict=True)))[0][0], parameters
+    return lambda: session.run(None, dict(zip(names, [x[None] for x in numbers], strict=True))), parameters
 
 
 def work(form: str, size: str, folder: Path, clock_name: str) -> None:
@@ -216,7 +216,7 @@ def _answer(worker: subprocess.Popen[str], word: str) -> list[float] | None:
 def prepare(size: str, folder: Path) -> tuple[int, dict[str, float]]:
     """Write all forms of a size; return the number of parameters and the megabytes of each form on disk."""
     save_policy(folder / "eager", size)
-    disk = dict.fromkeys(("eager", "compiled"), size_bytes(folder / "eager") / 1e6)
+    disk: dict[str, float] = dict.fromkeys(("eager", "compiled"), size_bytes(folder / "eager") / 1e6)
     for form in ("onnx", "onnx_int8", "torch_export"):
         try:
             disk[form] = export_policy(folder / "eager", folder / form, form).size_bytes / 1e6
