@@ -39,6 +39,7 @@ COMMANDS = {
     "tokenizer": ["dataset.root=data"],
     "sweep": ["runs=[a]", "over=n_action_steps"],
     "validate": ["dataset.root=data"],
+    "export": ["checkpoint=run", "output=folder"],
     "serve": ["checkpoint=run"],
 }
 KIND_OF = {"residual_vq": "codes", "fsq": "codes", "fast": "symbols"}  # all others make numbers

@@ -59,9 +59,9 @@ def save_checkpoint(
         files = {name: _sha256(unfinished / name) for name in contents}
         (unfinished / MANIFEST_FILE).write_text(replace(manifest, files=files).to_json())
         for path in [*unfinished.iterdir(), unfinished]:
-            _sync(path)
+            sync(path)
         put_in_place(unfinished, folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             settle_folder(folder)
@@ -170,7 +170,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

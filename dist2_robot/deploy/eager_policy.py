@@ -36,7 +36,7 @@ class EagerPolicy:
 
     def __init__(self, policy: Policy, card: PolicyCard, device: str = "cpu") -> None:
         self._policy, self._card, self._device = policy, card, torch.device(device)
-        self._steps_of_tokens = _steps_of_tokens(policy)
+        self._steps_of_tokens = steps_of_tokens(policy)
 
     @classmethod
     def load(cls, checkpoint: Path | str, device: str = "cpu") -> "EagerPolicy":
@@ -169,7 +169,7 @@ def blank_request(card: PolicyCard) -> tuple[dict[str, np.ndarray], str | None]:
     return features, next(iter(card.observation.tasks or card.tasks), None)
 
 
-def _steps_of_tokens(policy: Policy) -> Tensor | None:
+def steps_of_tokens(policy: Policy) -> Tensor | None:
     """Return weights (T, L) of the mean over the tokens of a step, or None where tokens belong to no step."""
     if not isinstance(policy, DiscretePolicy):
         return None

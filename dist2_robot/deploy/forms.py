@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.deploy.eager_policy import CompiledPolicy, EagerPolicy
+from dist2_robot.deploy.exported_policy import load_exported
 from dist2_robot.deploy.inference import Inference
 
 Loader = Callable[[Path | str, str], Inference]  # of a folder, and a device
@@ -12,6 +13,7 @@ Loader = Callable[[Path | str, str], Inference]  # of a folder, and a device
 FORMS: dict[str, Loader] = {
     "eager": EagerPolicy.load,
     "compiled": CompiledPolicy.load,
+    **dict.fromkeys(("onnx", "onnx_int8", "torch_export"), load_exported),
 }
 
 

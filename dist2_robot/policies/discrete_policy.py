@@ -162,7 +162,7 @@ class DiscretePolicy(Policy):
         if observation.prefix is None:
             return None
         is_given = self.tokenizer.padding_mask(observation.prefix.is_known(self.horizon))
-        if not is_given.any():
+        if not torch.compiler.is_exporting() and not is_given.any():
             return None
         low = torch.tensor([d.low for d in self.spec.dimensions], device=is_given.device)
         chunk = observation.prefix.put_into(low.expand(len(is_given), self.horizon, -1))

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from dist2_robot.actions.normalizer import Normalizer
@@ -82,7 +83,7 @@ class Policy(nn.Module, ABC):
         """Return plain values from which the registry builds this policy anew, given the action spec."""
 
     def _check_prefix(self, observation: Observation) -> None:
-        if observation.prefix is not None:
+        if observation.prefix is not None and not torch.compiler.is_exporting():
             check_prefix(observation.prefix, observation.batch_size, len(self.spec), self.max_prefix)
 
     def reset(self) -> None:

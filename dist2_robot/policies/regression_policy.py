@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.difference import difference
+from dist2_robot.finite import all_finite, mark_unless_finite
 from dist2_robot.losses.output import LossOutput
 from dist2_robot.models.chunk_transformer import ChunkTransformer
 from dist2_robot.models.observation_encoder import ObservationEncoder
@@ -80,10 +81,11 @@ class RegressionPolicy(Policy):
     def act(self, observation: Observation) -> ActionChunk:
         """Return the next chunk, within the limits; angles that wrap are brought back between them."""
         self._check_prefix(observation)
-        scaled = self(observation)
-        if not torch.isfinite(scaled).all():
+        predicted = scaled = self(observation)
+        if not all_finite(scaled):
             raise ValueError("the policy gave actions that are not finite")
         wraps = torch.tensor([d.wraps for d in self.spec.dimensions], device=scaled.device)
         scaled = torch.where(wraps, torch.remainder(scaled + 1, 2) - 1, scaled.clamp(-1, 1))
         actions = self.low + (scaled + 1) / 2 * (self.high - self.low)
+        actions = mark_unless_finite(actions, predicted[..., None])
         return ActionChunk(actions if observation.prefix is None else observation.prefix.put_into(actions))
