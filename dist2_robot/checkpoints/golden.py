@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from dist2_robot.policies.policy import Policy
-from dist2_robot.types import Observation
+from dist2_robot.types import ActionChunk, Observation
 
 GOLDEN_FILE = "golden.safetensors"
 
 
 def golden_tensors(policy: Policy, observation: Observation) -> dict[str, Tensor]:
     """Return what is seen, by feature, and ``tokens``, or the ``actions`` of a policy without tokens."""
-    chunk = policy.act(observation)
+    chunk = _act(policy, observation)
     answer = {"actions": chunk.actions} if chunk.tokens is None else {"tokens": chunk.tokens}
     return {**{name: observation.features[name] for name in policy.observation.names}, **answer}
 
@@ -21,7 +21,15 @@ def golden_tensors(policy: Policy, observation: Observation) -> dict[str, Tensor
 def check_golden(policy: Policy, golden: Mapping[str, Tensor], tasks: Sequence[str]) -> int:
     """Return how many of the tokens (or of the actions, to a relative 1e-4) the policy gives differently now."""
     seen = {name: golden[name] for name in policy.observation.names}
-    chunk = policy.act(Observation(seen, tuple(tasks) or None).to(next(policy.parameters()).device))
+    chunk = _act(policy, Observation(seen, tuple(tasks) or None).to(next(policy.parameters()).device))
     if chunk.tokens is None:
         return int((~torch.isclose(chunk.actions.cpu(), golden["actions"], rtol=1e-4, atol=1e-6)).sum())
     return int((chunk.tokens.cpu() != golden["tokens"]).sum())
+
+
+def _act(policy: Policy, observation: Observation) -> ActionChunk:
+    """Let the policy act with the same draws every time, and leave those of others alone."""
+    device = next(policy.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(0)
+        return policy.act(observation)

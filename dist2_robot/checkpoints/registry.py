@@ -35,6 +35,7 @@ from dist2_robot.losses.label_smoothing import LabelSmoothingLoss
 from dist2_robot.losses.mse import MSELoss
 from dist2_robot.losses.ntil import NTILoss
 from dist2_robot.losses.number_token import NumberTokenMSELoss, NumberTokenWASLoss
+from dist2_robot.losses.own import OwnLoss
 from dist2_robot.losses.raft import RaftLoss
 from dist2_robot.losses.reinforce import ReinforceLoss
 from dist2_robot.losses.sord import SordLoss
@@ -126,6 +127,8 @@ POLICIES: dict[str, Callable[..., Policy]] = {
     "language_model": LanguagePolicy,
     "regression": RegressionPolicy,
 }
+# Policies of rooms above this one: name -> what builds it from the action spec, an `ObservationSpec` and settings.
+_REGISTERED: dict[str, Callable[..., Policy]] = {}
 LOSSES: dict[str, Callable[..., nn.Module]] = {
     "cross_entropy": CrossEntropyLoss,
     "del": DigitEntropyLoss,
@@ -139,6 +142,7 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
     "ntil": NTILoss,
     "number_token_mse": NumberTokenMSELoss,
     "number_token_was": NumberTokenWASLoss,
+    "own": OwnLoss,
     "raft": RaftLoss,
     "reinforce": ReinforceLoss,
     "sord": SordLoss,
@@ -153,6 +157,18 @@ def look_up(table: Mapping[str, Any], name: str, what: str) -> Any:
         near = did_you_mean(str(name), table)
         raise InputError(f"there is no {what} '{name}'.{near} Known: {', '.join(sorted(table))}")
     return table[name]
+
+
+def register_policy(name: str, build: Callable[..., Policy]) -> None:
+    """Make a policy of a higher room known, so that configs and checkpoints may name it.
+
+    Args:
+        name: In a config.
+        build: Called with the action spec, the `ObservationSpec`, and the other settings of the config by name.
+    """
+    if name in POLICIES:
+        raise ValueError(f"there is a policy '{name}' already")
+    _REGISTERED[name] = build
 
 
 def build_tokenizer(spec: ActionSpec, config: Mapping[str, Any]) -> Tokenizer:
@@ -175,8 +191,10 @@ def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[st
         config: Names and arguments.
         fitted: The state of a fitted tokenizer: what its tokens mean must be known before a head is built on them.
     """
-    cls, arguments = _choose(POLICIES, config, "policy")
+    cls, arguments = _choose({**POLICIES, **_REGISTERED}, config, "policy")
     what = f"policy '{config['name']}'"
+    if config["name"] in _REGISTERED:
+        return _call(what, cls, spec, _read_observation(arguments.pop("observation", None)), **arguments)
     if cls is RegressionPolicy:
         return _call(what, cls, spec, _take_encoder(arguments, arguments.get("width", 0)), **arguments)
     look_up(RULES, str(arguments.get("decoding")), "decoding rule")
@@ -207,10 +225,7 @@ def _take_language_model(what: str, arguments: dict[str, Any]) -> LanguageModel:
 
 def build_observation_encoder(config: Mapping[str, Any], width: int) -> ObservationEncoder:
     """Build what looks and reads, from its `config()`: ``observation``, ``vision`` and ``instruction``."""
-    try:
-        observation = ObservationSpec.from_dict(config["observation"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"the observation of the policy cannot be read: {error!r}") from error
+    observation = _read_observation(config["observation"])
     cameras = {name: _build_vision(config["vision"], size, width) for name, size in observation.pictures.items()}
     instruction = None
     if config.get("instruction") is not None:
@@ -219,6 +234,13 @@ def build_observation_encoder(config: Mapping[str, Any], width: int) -> Observat
             f"instruction '{config['instruction']['name']}'", cls, observation.tasks, width, **arguments
         )
     return _call("observation", ObservationEncoder, observation, width, cameras, instruction)
+
+
+def _read_observation(content: Any) -> ObservationSpec:
+    try:
+        return ObservationSpec.from_dict(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"the observation of the policy cannot be read: {error!r}") from error
 
 
 def _build_vision(config: Any, size: tuple[int, int], width: int) -> PictureEncoder:

@@ -8,10 +8,13 @@ from torch import Tensor, nn
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.difference import difference
 from dist2_robot.losses.output import LossOutput
+from dist2_robot.models.chunk_mlp import ChunkMLP
 from dist2_robot.models.chunk_transformer import ChunkTransformer
 from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.policies.policy import Policy
 from dist2_robot.types import ActionChunk, Batch, Observation
+
+BODIES = ("transformer", "mlp")
 
 
 class RegressionPolicy(Policy):
@@ -22,11 +25,12 @@ class RegressionPolicy(Policy):
         horizon: T.
         encoder: Makes tokens of what is seen and told, of width D.
         width: D.
-        depth: Transformer blocks.
-        attention_heads: Heads of each block.
+        depth: Transformer blocks, or layers of the perceptron.
+        attention_heads: Heads of each block; nothing to a perceptron.
+        body: ``transformer``, or ``mlp`` for a plain perceptron of all that is seen.
     """
 
-    trunk: ChunkTransformer
+    trunk: ChunkTransformer | ChunkMLP
     low: Tensor
     high: Tensor
 
@@ -39,10 +43,17 @@ class RegressionPolicy(Policy):
         width: int,
         depth: int,
         attention_heads: int,
+        body: str = "transformer",
     ) -> None:
-        trunk = ChunkTransformer(encoder, horizon, width=width, depth=depth, attention_heads=attention_heads)
+        if body not in BODIES:
+            raise ValueError(f"body must be one of {', '.join(BODIES)}, got {body!r}")
+        trunk = (
+            ChunkMLP(encoder, horizon, width=width, depth=depth)
+            if body == "mlp"
+            else ChunkTransformer(encoder, horizon, width=width, depth=depth, attention_heads=attention_heads)
+        )
         super().__init__(spec, horizon, trunk)
-        self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
+        self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads, "body": body}
         self.linear = nn.Linear(width, len(spec))
         self.register_buffer("low", torch.tensor([d.low for d in spec.dimensions]))
         self.register_buffer("high", torch.tensor([d.high for d in spec.dimensions]))
