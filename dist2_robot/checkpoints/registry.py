@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.checkpoints.registered import REGISTERED
 from dist2_robot.distances.absolute import AbsoluteDistance
 from dist2_robot.distances.chordal import ChordalDistance
 from dist2_robot.distances.circular import CircularDistance
@@ -127,8 +128,6 @@ POLICIES: dict[str, Callable[..., Policy]] = {
     "language_model": LanguagePolicy,
     "regression": RegressionPolicy,
 }
-# Policies of rooms above this one: name -> what builds it from the action spec, an `ObservationSpec` and settings.
-_REGISTERED: dict[str, Callable[..., Policy]] = {}
 LOSSES: dict[str, Callable[..., nn.Module]] = {
     "cross_entropy": CrossEntropyLoss,
     "del": DigitEntropyLoss,
@@ -159,18 +158,6 @@ def look_up(table: Mapping[str, Any], name: str, what: str) -> Any:
     return table[name]
 
 
-def register_policy(name: str, build: Callable[..., Policy]) -> None:
-    """Make a policy of a higher room known, so that configs and checkpoints may name it.
-
-    Args:
-        name: In a config.
-        build: Called with the action spec, the `ObservationSpec`, and the other settings of the config by name.
-    """
-    if name in POLICIES:
-        raise ValueError(f"there is a policy '{name}' already")
-    _REGISTERED[name] = build
-
-
 def build_tokenizer(spec: ActionSpec, config: Mapping[str, Any]) -> Tokenizer:
     """Build a tokenizer from its `config()`."""
     cls, arguments = _choose(TOKENIZERS, config, "tokenizer")
@@ -191,9 +178,9 @@ def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[st
         config: Names and arguments.
         fitted: The state of a fitted tokenizer: what its tokens mean must be known before a head is built on them.
     """
-    cls, arguments = _choose({**POLICIES, **_REGISTERED}, config, "policy")
+    cls, arguments = _choose({**POLICIES, **REGISTERED}, config, "policy")
     what = f"policy '{config['name']}'"
-    if config["name"] in _REGISTERED:
+    if config["name"] in REGISTERED:
         return _call(what, cls, spec, _read_observation(arguments.pop("observation", None)), **arguments)
     if cls is RegressionPolicy:
         return _call(what, cls, spec, _take_encoder(arguments, arguments.get("width", 0)), **arguments)

@@ -10,14 +10,13 @@ from dist2_robot.checkpoints.compatibility import check_compatible
 from dist2_robot.checkpoints.registry import build_policy, build_tokenizer
 from dist2_robot.cli.dataset import TrainingData
 from dist2_robot.errors import InputError
-from dist2_robot.lerobot.baselines.register import BASELINES, register_baselines
+from dist2_robot.lerobot.baselines.register import BASELINES
 from dist2_robot.policies.policy import Policy
 from dist2_robot.types import ObservationSpec
 
 
 def new_policy(config: Mapping[str, Any], data: TrainingData) -> Policy:
     """Build the policy of a config and fit it to the training frames."""
-    register_baselines()
     _check_loss(config["policy"]["name"], config["loss"]["name"])
     policy_config = {**config["policy"], **_eyes_and_ears(config, data.observation)}
     del policy_config["history"]  # part of the observation

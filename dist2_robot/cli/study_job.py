@@ -1,9 +1,10 @@
 """What a worker of a study does: the work of dist2-collect, or that of dist2-train and dist2-eval."""
 
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ from dist2_robot.studies.worker import log_file
 from dist2_robot.training.validation import validate
 
 BATCH_SIZE = 16  # environments that run at a time
+CHUNKS_TIMED = 20
 
 
 class JobFailedError(Exception):
@@ -94,7 +96,13 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
     if not keep_checkpoints:
         shutil.rmtree(folder / "checkpoints")
     summary = read_json(folder / "summary.json")
-    return {"training_s": summary["wall_time_s"], "evaluations": evaluations, "refused_decodings": refused}
+    return {
+        "training_s": summary["wall_time_s"],
+        "parameters": summary["parameters"],
+        "chunk_ms": _chunk_ms(policy, held_out),
+        "evaluations": evaluations,
+        "refused_decodings": refused,
+    }
 
 
 def _decode_by(policy: Policy, decoding: str) -> None:
@@ -115,6 +123,18 @@ def _held_out(config: Mapping[str, Any]) -> ChunkWindows:
     if not rest:
         return everything.training
     return ChunkWindows(everything.table, everything.table.frames_of(rest), horizon, everything.training.history)
+
+
+def _chunk_ms(policy: Policy, windows: ChunkWindows) -> float:
+    """Return how long the policy takes to act once on one observation, in milliseconds: the median of some times."""
+    observation = windows.gather(torch.zeros(1, dtype=torch.long)).observation
+    policy.act(observation)  # the first time sets things up
+    times = []
+    for _ in range(CHUNKS_TIMED):
+        clock = time.perf_counter()
+        policy.act(observation)
+        times.append(time.perf_counter() - clock)
+    return 1000 * median(times)
 
 
 def _action_error(policy: Policy, loss: nn.Module, windows: ChunkWindows) -> float:

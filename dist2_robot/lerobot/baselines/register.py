@@ -2,27 +2,27 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dist2_robot.actions.spec import ActionSpec
-from dist2_robot.checkpoints.registry import register_policy
-from dist2_robot.policies.policy import Policy
-from dist2_robot.types import ObservationSpec
+from dist2_robot.checkpoints.registered import register_policy
+
+if TYPE_CHECKING:
+    from dist2_robot.policies.policy import Policy
 
 BASELINES = ("act", "diffusion", "vqbet")
 
 
 def register_baselines() -> None:
-    """Let configs and checkpoints name them; to do it twice changes nothing."""
+    """Let configs and checkpoints name them. Commands do it; call it before `load_policy` in a program of your own."""
     for name in BASELINES:
         register_policy(name, partial(_build, name))
 
 
-def _build(name: str, spec: ActionSpec, observation: ObservationSpec, **settings: Any) -> Policy:
-    return _class(name)(spec, observation, **settings)
+def _build(name: str, *arguments: Any, **settings: Any) -> "Policy":
+    return _class(name)(*arguments, **settings)
 
 
-def _class(name: str) -> Callable[..., Policy]:
+def _class(name: str) -> "Callable[..., Policy]":
     if name == "act":
         from dist2_robot.lerobot.baselines.act import ACTBaseline
 
