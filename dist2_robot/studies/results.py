@@ -62,7 +62,7 @@ def rows_of(job: Job, found: Mapping[str, Any]) -> list[dict[str, Any]]:
     A row holds ``stage``, ``task``, ``head``, ``loss``, ``variant``, ``seed`` (of the training), ``decoding``;
     ``success`` (None with too many errors), ``interval`` (Wilson, 95 %), ``episodes``, ``errors``; ``action_error``
     (held out, mean absolute, in tolerances), ``training_s``; ``demonstrations`` (None where the study has one number
-    of them), ``chunk_ms`` (to act once, on one core) and ``parameters``; ``evaluation_seed`` and ``outcomes``, a letter an episode:
+    of them), ``training_cpu_s``, ``chunk_ms`` (processor time to train, and to act once) and ``parameters``; ``evaluation_seed`` and ``outcomes``, a letter an episode:
     success, failure, error. Episode i of two rows with one evaluation seed and task began in the same state.
     """
     return [
@@ -78,6 +78,7 @@ def rows_of(job: Job, found: Mapping[str, Any]) -> list[dict[str, Any]]:
             "errors": each["outcomes"].count("error"),
             "action_error": each["action_error"],
             "training_s": found["training_s"],
+            "training_cpu_s": found.get("training_cpu_s"),
             "demonstrations": job.demonstrations,
             "chunk_ms": found.get("chunk_ms"),
             "parameters": found.get("parameters"),
