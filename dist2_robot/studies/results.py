@@ -59,11 +59,12 @@ def read_results(output: Path) -> StudyResults:
 def rows_of(job: Job, found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a finished job from what its execution found.
 
-    A row holds ``stage``, ``task``, ``head``, ``loss``, ``variant``, ``seed`` (of the training), ``decoding``;
-    ``success`` (None with too many errors), ``interval`` (Wilson, 95 %), ``episodes``, ``errors``; ``action_error``
-    (held out, mean absolute, in tolerances), ``training_s``; ``demonstrations`` (None where the study has one number
-    of them), ``training_cpu_s``, ``chunk_ms`` (processor time to train, and to act once) and ``parameters``; ``evaluation_seed`` and ``outcomes``, a letter an episode:
-    success, failure, error. Episode i of two rows with one evaluation seed and task began in the same state.
+    A row holds ``stage``, ``task``, ``demonstrations`` (None where the study has one number of them), ``head``,
+    ``loss``, ``variant``, ``seed`` (of the training), ``decoding``; ``success`` (None with too many errors),
+    ``interval`` (Wilson, 95 %), ``episodes``, ``errors``; ``action_error`` (held out, mean absolute, in tolerances);
+    ``training_s``, and in processor time ``training_cpu_s`` and ``chunk_ms`` (to act once); ``parameters``;
+    ``evaluation_seed`` and ``outcomes``, a letter an episode: success, failure, error. Episode i of two rows with one
+    evaluation seed and task began in the same state.
     """
     return [
         {
