@@ -47,9 +47,7 @@ def write_curves(results: StudyResults, output: Path) -> Path | None:
     return path
 
 
-def _draw_panel(
-    axes: "Axes", by_number: Mapping[int, list[Standing]], labels: list[str], task: str | None
-) -> None:
+def _draw_panel(axes: "Axes", by_number: Mapping[int, list[Standing]], labels: list[str], task: str | None) -> None:
     """Draw one line a method; one that lacks the task, or for the mean any task, has an entry in the legend only."""
     for index, label in enumerate(labels):
         rates = [
@@ -71,6 +69,7 @@ def _draw_panel(
             marker=series_marker(index),
             linestyle=LINES[index // len(SERIES) % len(LINES)],
             markersize=4.5,
+            markerfacecolor=SURFACE if index >= len(SERIES) else series_color(index),
             elinewidth=0.8,
             label=label,
         )
