@@ -1,6 +1,7 @@
 """Observation to features by a plain perceptron. B batch, F tokens of what is observed, T steps of a chunk, D width."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ class ChunkMLP(nn.Module):
         super().__init__()
         self.encoder = encoder
         sizes = [encoder.tokens * width, *[width] * depth]
-        layers = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.GELU())]
+        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.GELU())]
         self.layers = nn.Sequential(nn.Flatten(), *layers, nn.Linear(sizes[-1], steps * width), nn.GELU())
         self.steps, self.width = steps, width
 

@@ -19,7 +19,10 @@ def register_baselines() -> None:
 
 
 def _build(name: str, *arguments: Any, **settings: Any) -> "Policy":
-    return _class(name)(*arguments, **settings)
+    try:
+        return _class(name)(*arguments, **settings)
+    except AssertionError as error:  # how torch refuses some sizes
+        raise ValueError(str(error)) from error
 
 
 def _class(name: str) -> "Callable[..., Policy]":

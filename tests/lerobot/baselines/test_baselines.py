@@ -87,11 +87,11 @@ def test_what_is_padding_counts_for_nothing(name):
     losses = []
     for actions in (batch.actions, changed) if name != "diffusion" else (batch.actions,) * 2:
         torch.manual_seed(2)
-        losses.append(float(policy.loss(OwnLoss(), replace(batch, actions=actions)).loss))
+        losses.append(policy.loss(OwnLoss(), replace(batch, actions=actions)).loss.item())
     assert losses[0] == losses[1]
     everything = replace(batch, is_padding=torch.zeros_like(batch.is_padding))
     torch.manual_seed(2)
-    assert float(policy.loss(OwnLoss(), everything).loss) != losses[0]
+    assert policy.loss(OwnLoss(), everything).loss.item() != losses[0]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
