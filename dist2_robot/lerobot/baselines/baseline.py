@@ -26,6 +26,8 @@ class Body(nn.Module):
         core: The part of it that holds the bulk of its weights.
     """
 
+    network: Any  # a `PreTrainedPolicy`, each with parts of its own
+
     def __init__(self, encoder: Inputs, network: PreTrainedPolicy, core: nn.Module) -> None:
         super().__init__()
         self.encoder, self.network = encoder, network

@@ -6,7 +6,7 @@ import torch
 from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
 from lerobot.policies.diffusion.modeling_diffusion import DiffusionPolicy
 from lerobot.utils.constants import OBS_IMAGES
-from torch import Tensor
+from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.errors import InputError
@@ -76,7 +76,9 @@ class DiffusionBaseline(BaselinePolicy):
             **{"widths": list(widths), "kernel": kernel, "groups": groups, "step_width": step_width},
             **{"scheduler": scheduler, "train_steps": train_steps, "act_steps": act_steps},
         }
-        super().__init__(spec, horizon, Body(inputs, network, network.diffusion.unet), "min_max", settings)
+        unet = network.diffusion.unet
+        assert isinstance(unet, nn.Module), "it is a function only if LeRobot compiles it, which is not asked of it"
+        super().__init__(spec, horizon, Body(inputs, network, unet), "min_max", settings)
 
     def inputs(self, observation: Observation) -> dict[str, Tensor]:
         """Return what the network is given to see: vectors (B, 1, S) and pictures (B, 3, height, width)."""
