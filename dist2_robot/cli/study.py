@@ -16,6 +16,7 @@ from dist2_robot.studies.acceptance import few_demonstrations
 from dist2_robot.studies.effort import Effort, Lessons, places
 from dist2_robot.studies.heads_and_losses import heads_and_losses
 from dist2_robot.studies.page import write_page
+from dist2_robot.studies.peers import peers
 from dist2_robot.studies.picture import PICTURE_FILE
 from dist2_robot.studies.results import RESULTS_FILE, read_results
 from dist2_robot.studies.run import run_study
@@ -24,6 +25,7 @@ from dist2_robot.studies.study import Study
 STUDIES: Mapping[str, Callable[..., Study]] = {
     "heads_and_losses": heads_and_losses,
     "few_demonstrations": few_demonstrations,
+    "peers": peers,
 }
 ABOUT = """
 Run the experiments behind a claim: train and evaluate many policies, jobs side by side, and draw one table of them.

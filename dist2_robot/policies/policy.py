@@ -10,19 +10,24 @@ from torch import Tensor, nn
 from dist2_robot.actions.normalizer import Normalizer
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.losses.output import LossOutput
-from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.models.prefix_encoder import check_prefix
 from dist2_robot.types import ActionChunk, Batch, Observation, ObservationSpec
 
 
+class Eyes(Protocol):
+    """What looks; a module. Attributes: observation: At what. normalizer: Scales its numbers."""
+
+    observation: ObservationSpec
+    normalizer: Normalizer
+
+
 class Trunk(Protocol):
-    """From an observation to features of the chunk; a module.
+    """From an observation to features of the chunk; a module."""
 
-    Attributes:
-        encoder: Makes tokens of what is seen and told.
-    """
-
-    encoder: ObservationEncoder
+    @property
+    def encoder(self) -> Eyes:
+        """Takes in what is seen and told."""
+        ...
 
     @property
     def blocks(self) -> Iterable[nn.Module]:
@@ -69,6 +74,9 @@ class Policy(nn.Module, ABC):
     def count(self, batch: Batch) -> Tensor:
         """Return how many numbers the loss of a batch is a mean of: those that there are to predict."""
         return (~batch.is_given).sum() * len(self.spec)
+
+    def fit_actions(self, actions: Tensor, is_padding: Tensor) -> None:
+        """Learn what is fixed before the training, from its chunks (N, T, A). By default nothing is."""
 
     @abstractmethod
     def act(self, observation: Observation) -> ActionChunk:

@@ -9,11 +9,14 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.difference import difference
 from dist2_robot.finite import all_finite, mark_unless_finite
 from dist2_robot.losses.output import LossOutput
+from dist2_robot.models.chunk_mlp import ChunkMLP
 from dist2_robot.models.chunk_transformer import ChunkTransformer
 from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.models.prefix_encoder import PrefixEncoder
 from dist2_robot.policies.policy import Policy
 from dist2_robot.types import ActionChunk, Batch, Observation
+
+BODIES = ("transformer", "mlp")
 
 
 class RegressionPolicy(Policy):
@@ -24,12 +27,13 @@ class RegressionPolicy(Policy):
         horizon: T.
         encoder: Makes tokens of what is seen and told, of width D.
         width: D.
-        depth: Transformer blocks.
-        attention_heads: Heads of each block.
-        max_prefix: How many committed steps of a chunk it can be given.
+        depth: Transformer blocks, or layers of the perceptron.
+        attention_heads: Heads of each block; nothing to a perceptron.
+        body: ``transformer``, or ``mlp`` for a plain perceptron of all that is seen.
+        max_prefix: How many committed steps of a chunk it can be given; none to a perceptron.
     """
 
-    trunk: ChunkTransformer
+    trunk: ChunkTransformer | ChunkMLP
     low: Tensor
     high: Tensor
 
@@ -42,14 +46,22 @@ class RegressionPolicy(Policy):
         width: int,
         depth: int,
         attention_heads: int,
+        body: str = "transformer",
         max_prefix: int = 0,
     ) -> None:
+        if body not in BODIES:
+            raise ValueError(f"body must be one of {', '.join(BODIES)}, got {body!r}")
+        if body == "mlp" and max_prefix:
+            raise ValueError("a perceptron cannot be told what is committed: policy.max_prefix must be 0")
         prefix = PrefixEncoder(spec, width, max_prefix) if max_prefix > 0 else None
-        trunk = ChunkTransformer(
-            encoder, horizon, width=width, depth=depth, attention_heads=attention_heads, prefix=prefix
+        sizes = {"width": width, "depth": depth}
+        trunk = (
+            ChunkMLP(encoder, horizon, **sizes)
+            if body == "mlp"
+            else ChunkTransformer(encoder, horizon, **sizes, attention_heads=attention_heads, prefix=prefix)
         )
         super().__init__(spec, horizon, trunk, max_prefix)
-        self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
+        self.sizes = {**sizes, "attention_heads": attention_heads, "body": body}
         self.linear = nn.Linear(width, len(spec))
         self.register_buffer("low", torch.tensor([d.low for d in spec.dimensions]))
         self.register_buffer("high", torch.tensor([d.high for d in spec.dimensions]))
