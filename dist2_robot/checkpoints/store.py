@@ -22,13 +22,16 @@ from dist2_robot.checkpoints.folders import (
     settle_folder,
     standing,
 )
+from dist2_robot.checkpoints.lerobot_files import lerobot_files
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest, read_manifest
 from dist2_robot.checkpoints.registry import build_policy
 from dist2_robot.checkpoints.tensor_file import load_tensors
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import write_json
 from dist2_robot.policies.policy import Policy
 
 MODEL_FILE = "model.safetensors"
+LEROBOT_MODEL = "pretrained_model"  # in the folder of a step of a run of LeRobot
 BEST = "best"  # among the checkpoints of a run, the one of most success
 
 
@@ -53,11 +56,7 @@ def save_checkpoint(
     """
     try:
         unfinished = begin_folder(folder)
-        contents = {MODEL_FILE: model, **(extra or {})}
-        for name, tensors in contents.items():
-            save_file({key: x.detach().cpu().contiguous() for key, x in tensors.items()}, unfinished / name)
-        files = {name: _sha256(unfinished / name) for name in contents}
-        (unfinished / MANIFEST_FILE).write_text(replace(manifest, files=files).to_json())
+        write_checkpoint(unfinished, manifest, model, extra)
         for path in [*unfinished.iterdir(), unfinished]:
             sync(path)
         put_in_place(unfinished, folder)
@@ -66,6 +65,25 @@ def save_checkpoint(
         with contextlib.suppress(OSError):
             settle_folder(folder)
         raise OSError(f"cannot write '{folder}' ({error}); the checkpoints before it are intact") from error
+
+
+def write_checkpoint(
+    folder: Path,
+    manifest: Manifest,
+    model: Mapping[str, Tensor],
+    extra: Mapping[str, Mapping[str, Tensor]] | None = None,
+) -> None:
+    """Write the files of a checkpoint to a folder that is there, beside what others keep in it.
+
+    The manifest comes last, for without it a folder is no checkpoint. Arguments as for `save_checkpoint`.
+    """
+    contents = {MODEL_FILE: model, **(extra or {})}
+    for name, tensors in contents.items():
+        save_file({key: x.detach().cpu().contiguous() for key, x in tensors.items()}, folder / name)
+    for name, content in lerobot_files(manifest).items():
+        write_json(folder / name, content)
+    files = {name: _sha256(folder / name) for name in contents}
+    (folder / MANIFEST_FILE).write_text(replace(manifest, files=files).to_json())
 
 
 def read_tensors(folder: Path, manifest: Manifest, name: str) -> dict[str, Tensor]:
@@ -102,7 +120,10 @@ def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[Policy, Ma
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return the checkpoint folder that a path means: itself, or the best, else the last, of a run folder."""
+    """Return the checkpoint folder that a path means: itself, or the best, else the last, of a run folder.
+
+    A run may be one of ``lerobot-train``, which keeps a checkpoint in ``checkpoints/STEP/pretrained_model``.
+    """
     path = standing(path)
     if (path / MANIFEST_FILE).exists():
         return path
@@ -114,7 +135,7 @@ def find_checkpoint(path: Path) -> Path:
     best = standing(path / "checkpoints" / BEST)
     if (best / MANIFEST_FILE).exists():
         return best
-    numbered = numbered_checkpoints(path)
+    numbered = numbered_checkpoints(path) or _lerobot_checkpoints(path)
     if not numbered:
         raise InputError(
             f"'{path}' is not a checkpoint, nor a run with one ({MANIFEST_FILE} is missing): give the output folder of "
@@ -145,6 +166,13 @@ def _numbered(parent: Path) -> list[Path]:
     names = {path.name for path in parent.glob("step_*")} | names_begun(parent, "step_*")
     steps = sorted((int(name[5:]), name) for name in names if re.fullmatch(r"step_[0-9]+", name))
     folders = [standing(parent / name) for _, name in steps]
+    return [folder for folder in folders if (folder / MANIFEST_FILE).exists()]
+
+
+def _lerobot_checkpoints(path: Path) -> list[Path]:
+    """Return the checkpoints of a run of LeRobot, by step, or the one of the folder of a step."""
+    steps = [step for step in (path / "checkpoints").glob("*") if re.fullmatch(r"[0-9]+", step.name)]
+    folders = [step / LEROBOT_MODEL for step in [*sorted(steps, key=lambda step: int(step.name)), path]]
     return [folder for folder in folders if (folder / MANIFEST_FILE).exists()]
 
 

@@ -1,10 +1,3 @@
-"""Where the YAML files are: inside an installed package, or in the checkout."""
+"""Where the YAML files are, for the commands."""
 
-from pathlib import Path
-
-
-def config_dir() -> Path:
-    """Return ``dist2_robot/conf`` of a wheel if it is there, else the checkout's ``conf``."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parent / "conf"
+from dist2_robot.config_dir import config_dir as config_dir

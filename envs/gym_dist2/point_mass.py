@@ -68,6 +68,7 @@ class PointTask(gym.Env):
         self._data = self._mujoco.MjData(self._model)
         self._painter = Painter(self._mujoco, self._model)
         self.render_mode, self.render_size = render_mode, render_size
+        self._max_episode_steps, self.task = self.time_limit, type(self).__name__
 
         self.mode = 0  # what the expert has chosen in this episode, below `modes`
         self.goals = np.zeros((goals, 2))

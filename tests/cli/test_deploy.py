@@ -111,6 +111,8 @@ def test_a_robot_that_does_not_fit_is_refused_before_it_is_connected(policy: Pat
 
 @pytest.mark.fault("S9")
 def test_a_checkpoint_of_the_hub_without_a_commit_is_refused(tmp_path: Path) -> None:
-    done = run("deploy", "checkpoint=hub:somebody/pick", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    done = run(
+        "deploy", "checkpoint=hub:somebody/pick", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+    )
     assert done.returncode == 2
     assert "commit" in done.stderr

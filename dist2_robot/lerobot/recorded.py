@@ -1,0 +1,120 @@
+"""The dataset behind LeRobot's metadata, read by us: its real columns, since LeRobot's own quantiles are wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lerobot.configs import FeatureType, PolicyFeature
+
+from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.checkpoints.manifest import Manifest
+from dist2_robot.checkpoints.provenance import provenance
+from dist2_robot.data.folder import DatasetFolder, open_folder
+from dist2_robot.data.recorded_spec import recorded_spec
+from dist2_robot.data.table import FrameTable, read_table
+from dist2_robot.data.windows import ChunkWindows
+from dist2_robot.errors import InputError
+from dist2_robot.lerobot.configuration_dist2 import Dist2Config
+from dist2_robot.policies.policy import Policy
+from dist2_robot.training.fresh_policy import fresh_policy
+from dist2_robot.types import ACTION, ENVIRONMENT_STATE, STATE, ObservationSpec
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Attributes: folder: Where it lies. table: All of its frames. spec: What an action is."""
+
+    folder: DatasetFolder
+    table: FrameTable
+    spec: ActionSpec
+
+    @classmethod
+    def open(cls, root: Path, observed: list[str] | None) -> "Recorded":
+        """Read vectors of these names, or all. Raises InputError where the data are damaged or not there whole."""
+        folder = open_folder(root)
+        table = read_table(folder, observed)
+        return cls(folder, table, recorded_spec(folder, table.features[ACTION]))
+
+    def describe(self) -> dict[str, Any]:
+        """Return what identifies the data, as plain values for the manifest."""
+        return {
+            "root": str(self.folder.root),
+            "fingerprint": self.table.fingerprint,
+            "episodes": self.table.episodes,
+            "training_frames": len(self.table.features[ACTION]),
+            "held_out_frames": 0,
+        }
+
+
+def new_policy(config: Dist2Config, root: Path) -> tuple[Policy, Manifest]:
+    """Return an untrained policy, fitted to all frames of the dataset in a folder, and its manifest.
+
+    Raises:
+        InputError: The choices do not go together, or not with the data.
+    """
+    seen = config.input_features or {}
+    recorded = Recorded.open(root, [name for name, feature in seen.items() if feature.type is not FeatureType.VISUAL])
+    frames = torch.arange(len(recorded.table.features[ACTION]))
+    windows = ChunkWindows(recorded.table, frames, config.chunk_size, config.n_obs_steps)
+    observation = _observation(config, seen, recorded.table.tasks)
+    policy = fresh_policy(config.training_config(), recorded.spec, observation, windows, str(root))
+    environment = recorded.folder.recording.get("environment")
+    manifest = Manifest(
+        policy=policy.config(),
+        action_spec=recorded.spec.to_dict(),
+        observation_names={name: recorded.folder.names(name) for name in observation.numbers},
+        environments=[environment] if environment else [],
+        tasks=list(recorded.table.tasks),
+        dataset=recorded.describe(),
+        step=0,
+        provenance=provenance(),
+        golden_tasks=[],
+    )
+    return policy, manifest
+
+
+def fine_tuned_on(manifest: Manifest, root: Path) -> dict[str, Any]:
+    """Return what identifies the data that a trained policy goes on to learn from.
+
+    Raises:
+        InputError: They are not of the same actions and observations; it names the first difference.
+    """
+    folder = open_folder(root)
+    spec = ActionSpec.from_dict(manifest.action_spec)
+    _check_names(ACTION, list(spec.names), folder.names(ACTION), root)
+    recorded_units = folder.recording.get("action_spec")
+    if recorded_units and ActionSpec.from_dict(recorded_units).units != spec.units:
+        units = ActionSpec.from_dict(recorded_units).units
+        raise InputError(f"the policy was trained on actions in {list(spec.units)}, '{root}' has {list(units)}")
+    for feature, names in _as_recorded(manifest.observation_names, folder).items():
+        if feature not in folder.info["features"]:
+            raise InputError(f"the policy was trained on '{feature}', which '{root}' does not have")
+        _check_names(feature, names, [name.removesuffix(".pos") for name in folder.names(feature)], root)
+    vectors = [name for name in folder.state_features() if name in manifest.observation_names]
+    return Recorded.open(root, vectors or None).describe()
+
+
+def _as_recorded(names: Mapping[str, list[str]], folder: DatasetFolder) -> dict[str, list[str]]:
+    """Return the names of observed numbers; LeRobot's recordings have what a robot sees of its world in its state."""
+    plain = {feature: [name.removesuffix(".pos") for name in some] for feature, some in names.items()}
+    if ENVIRONMENT_STATE in plain and ENVIRONMENT_STATE not in folder.info["features"] and STATE in plain:
+        plain[STATE] = [*plain[STATE], *plain.pop(ENVIRONMENT_STATE)]
+    return plain
+
+
+def _check_names(feature: str, wanted: list[str], found: list[str], root: Path) -> None:
+    if wanted != found:
+        raise InputError(
+            f"the policy was trained on '{feature}' of {wanted}, '{root}' has {found}: use data of the same robot, "
+            "or train a new policy with --policy.type=dist2"
+        )
+
+
+def _observation(config: Dist2Config, seen: Mapping[str, PolicyFeature], tasks: tuple[str, ...]) -> ObservationSpec:
+    numbers = {name: int(f.shape[0]) for name, f in seen.items() if f.type is not FeatureType.VISUAL}
+    sizes = {name: (int(f.shape[1]), int(f.shape[2])) for name, f in seen.items() if f.type is FeatureType.VISUAL}
+    if config.image_size is not None:
+        sizes = dict.fromkeys(sizes, (config.image_size, config.image_size))
+    return ObservationSpec(numbers, sizes, tasks, config.n_obs_steps)
