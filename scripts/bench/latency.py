@@ -14,7 +14,6 @@ has here is less than what it has on a robot.
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -55,7 +54,7 @@ SPEC = ActionSpec(
 )
 # Options of dist2-train, and the width, heads and layers of the ACT beside it.
 SIZES: dict[str, tuple[list[str], tuple[int, int, int] | None]] = {
-    "tiny": ([], (40, 4, 2)),
+    "tiny": ([], (52, 4, 2)),
     "small": (["size=small"], (256, 8, 2)),
     "base": (["size=base"], None),
     "tiny, 2 cameras": (["vision=conv"], None),
@@ -150,7 +149,7 @@ def load_act(form: str, size: str, folder: Path) -> tuple[Callable[[], object], 
 def work(form: str, size: str, folder: Path, clock_name: str) -> None:
     """Load one row, say how large it is, then measure as often as asked on the standard input."""
     torch.set_num_threads(1)
-    before = _resident_mb()
+    before = _memory_mb("VmRSS")
     if form.startswith("ACT"):
         ask, parameters = load_act(form, size, folder)
         tokens = 0
@@ -162,7 +161,7 @@ def work(form: str, size: str, folder: Path, clock_name: str) -> None:
     clock = time.process_time if clock_name == "cpu" else time.perf_counter
     for _ in range(WARM_UP):
         ask()
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    grown = _memory_mb("VmHWM") - before
     print(f"ready {parameters} {tokens} {grown:.0f}", flush=True)
     for line in sys.stdin:
         times = []
@@ -173,9 +172,10 @@ def work(form: str, size: str, folder: Path, clock_name: str) -> None:
         print("times", *(f"{x:.4f}" for x in times), flush=True)
 
 
-def _resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def _memory_mb(entry: str) -> float:
+    """Return what Linux says of this process; ``ru_maxrss`` would hold what its parent had before it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(entry))
 
 
 def measure(size: str, folder: Path, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
@@ -264,8 +264,10 @@ def main() -> None:
             table(size, parameters, disk, measured[size])
     for size, rows in measured.items():
         if "ACT eager" in rows and "onnx" in rows:
-            ratio = rows["onnx"]["median"] / rows["ACT eager"]["median"]
-            print(f"ratio: {ratio:.2f} {size} exported to ONNX over LeRobot's ACT as it runs, median time of a chunk")
+            for act, how in (("ACT onnx", "exported too"), ("ACT eager", "as LeRobot runs it")):
+                if act in rows:
+                    ratio = rows["onnx"]["median"] / rows[act]["median"]
+                    print(f"ratio: {ratio:.2f} {size} in ONNX over ACT {how}, median time of a chunk")
 
 
 if __name__ == "__main__":
