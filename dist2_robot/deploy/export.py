@@ -29,6 +29,7 @@ from dist2_robot.deploy.exported_policy import ExportedPolicy, count_wrong, gold
 from dist2_robot.deploy.onnx_policy import quantise_onnx, write_onnx
 from dist2_robot.deploy.policy_graph import check_exportable, trace
 from dist2_robot.errors import InputError
+from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.policies.policy import Policy
 from dist2_robot.types import Observation, Prefix
 
@@ -147,7 +148,9 @@ def random_observation(policy: Policy, rows: int, seed: int = 0) -> Observation:
     for name, size in spec.pictures.items():
         shape = (rows, *moments, *size, 3)
         features[name] = torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8)
-    told = policy.trunk.encoder.instruction is not None
+    encoder = policy.trunk.encoder
+    assert isinstance(encoder, ObservationEncoder), "see check_exportable"
+    told = encoder.instruction is not None
     tasks = tuple(spec.tasks[i % len(spec.tasks)] for i in range(rows)) if told else None
     prefix = None
     if policy.max_prefix:

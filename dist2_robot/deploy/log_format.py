@@ -88,9 +88,10 @@ def read_input(line: Mapping[str, Any]) -> TickInput:
     """Return what came into a tick. Raises ValueError, TypeError or KeyError where a line is no tick."""
     given = dict(line["in"])
     if given["reading"] is not None:
-        told = dict(given["reading"])
+        told: dict[str, Any] = dict(given["reading"])
         told["features"] = {name: np.array(x, np.float32) for name, x in told["features"].items()}
-        given["reading"] = Reading(**told | {"positions": np.array(told["positions"], np.float64)})
+        told["positions"] = np.array(told["positions"], np.float64)
+        given["reading"] = Reading(**told)
     chunks = []
     for chunk in given["chunks"]:
         arrays = {name: None if chunk[name] is None else np.array(chunk[name], np.float32) for name in _ARRAYS}

@@ -16,6 +16,7 @@ from dist2_robot.checkpoints.golden import PREFIX_ACTIONS, PREFIX_STEPS
 from dist2_robot.deploy.eager_policy import steps_of_tokens
 from dist2_robot.errors import InputError
 from dist2_robot.models.instruction_encoder import InstructionEncoder
+from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.language_policy import LanguagePolicy
 from dist2_robot.policies.policy import Policy
@@ -45,6 +46,7 @@ class PolicyGraph(nn.Module):
         self.policy = policy = deepcopy(policy).cpu().eval()
         told = policy.observation.tasks
         encoder = policy.trunk.encoder
+        assert isinstance(encoder, ObservationEncoder), "see check_exportable"
         if encoder.instruction is not None:
             with torch.no_grad():
                 encoder.instruction = _TaskTable(encoder.instruction(told))
@@ -112,6 +114,9 @@ def check_exportable(policy: Policy) -> None:
         raise InputError(
             "policy=language_model cannot be exported: its words are read by Python; serve it with form=eager"
         )
+    if not isinstance(policy.trunk.encoder, ObservationEncoder):
+        name = policy.config()["name"]
+        raise InputError(f"policy={name} cannot be exported, its network is LeRobot's: serve it with form=eager")
     if not isinstance(policy, DiscretePolicy):
         return
     if isinstance(policy.tokenizer, FastTokenizer):

@@ -15,7 +15,7 @@ def write_rerun(run: RobotRun, path: Path) -> Path:
         InputError: The package is not installed.
     """
     try:
-        import rerun as rr
+        import rerun as rr  # pyright: ignore[reportMissingImports] an extra
     except ImportError as error:
         raise InputError("rerun is not installed; run: pip install 'dist2-robot[rerun]'") from error
     recording = rr.RecordingStream("dist2_deploy")

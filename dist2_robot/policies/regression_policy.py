@@ -54,14 +54,15 @@ class RegressionPolicy(Policy):
         if body == "mlp" and max_prefix:
             raise ValueError("a perceptron cannot be told what is committed: policy.max_prefix must be 0")
         prefix = PrefixEncoder(spec, width, max_prefix) if max_prefix > 0 else None
-        sizes = {"width": width, "depth": depth}
         trunk = (
-            ChunkMLP(encoder, horizon, **sizes)
+            ChunkMLP(encoder, horizon, width=width, depth=depth)
             if body == "mlp"
-            else ChunkTransformer(encoder, horizon, **sizes, attention_heads=attention_heads, prefix=prefix)
+            else ChunkTransformer(
+                encoder, horizon, width=width, depth=depth, attention_heads=attention_heads, prefix=prefix
+            )
         )
         super().__init__(spec, horizon, trunk, max_prefix)
-        self.sizes = {**sizes, "attention_heads": attention_heads, "body": body}
+        self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads, "body": body}
         self.linear = nn.Linear(width, len(spec))
         self.register_buffer("low", torch.tensor([d.low for d in spec.dimensions]))
         self.register_buffer("high", torch.tensor([d.high for d in spec.dimensions]))

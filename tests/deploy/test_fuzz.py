@@ -1,4 +1,4 @@
-"""Random chunks, most of them wrong, at a robot: nothing that is not finite or outside a limit may ever be sent (D3)."""
+"""Random chunks, most of them wrong: nothing that is not finite or outside a limit may ever be sent (D3)."""
 
 from dataclasses import dataclass, replace
 
