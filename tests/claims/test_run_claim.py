@@ -64,7 +64,8 @@ def test_pages_of_a_part_are_drawn_too(tmp_path, done_parts):
     text = write_claim_page(results, tmp_path / "page.md", tmp_path / "page.png")
     assert (tmp_path / "page.png").exists() == (done_parts != "none")
     expected = "holds" if done_parts == "all" else "cannot be told"
-    assert next(line for line in text.splitlines() if line.startswith("verdict")).split("  ")[-1].startswith(expected)
+    answer = next(line for line in text.splitlines() if line.startswith("verdict"))
+    assert answer.removeprefix("verdict").strip().startswith(expected)
     assert f"**{expected}**" in overview([results])
 
 
