@@ -24,16 +24,20 @@ class LinearProblems:
 
 
 def draw_problems(count: int, pairs: int, cells: int, generator: torch.Generator) -> LinearProblems:
-    """Draw problems: the line's heights at x = 0 and x = 1 are uniform in (0, 1), and x is, sorted but for the last.
+    """Draw problems: the line's heights at x = 0 and x = 1 are uniform in (0, 1), and so is the last x.
+
+    The x before it are the same in all problems, evenly spaced from the first cell to the last. With x drawn at random,
+    cross-entropy did no better than the mean of the y's after 800 steps of a small network from scratch.
 
     Args:
         count: N.
-        pairs: P.
+        pairs: P, 3 at least.
         cells: How many numbers x is written in: it is the middle of one.
         generator: Of all draws.
     """
-    x = (torch.randint(cells, (count, pairs), generator=generator) + 0.5) / cells
-    x = torch.cat([x[:, :-1].sort(1).values, x[:, -1:]], dim=1)
+    told = torch.linspace(0, cells - 1, pairs - 1).round().expand(count, -1)
+    asked = torch.randint(cells, (count, 1), generator=generator)
+    x = (torch.cat([told, asked], dim=1) + 0.5) / cells
     left, right = torch.rand(2, count, 1, generator=generator)
     return LinearProblems(x, left + (right - left) * x)
 

@@ -82,9 +82,10 @@ def claim_numbers(
         ),
         changed=(
             f"No pretrained language model: a causal transformer of width {network['width']} and depth "
-            f"{network['depth']}, from scratch, {network['steps']} steps, no selection of checkpoints.",
-            f"y on a line through heights at x = 0 and x = 1 that are uniform in (0, 1), {network['pairs'] - 1} pairs, "
-            f"then x; numbers of {digits} digits (the paper: place weights of four).",
+            f"{network['depth']}, from scratch (but for embeddings that know what a digit counts), {network['steps']} "
+            "steps, no selection of checkpoints.",
+            f"y on a line whose heights at x = 0 and x = 1 are uniform in (0, 1); {network['pairs'] - 1} pairs, of "
+            f"evenly spaced x, then an x at random; numbers of {digits} digits (the paper: place weights of four).",
             "dist2_paper: squared difference of digits, tau 1, alpha .1, linear place weights, and no contrastive "
             f"augmentation, whose formula we do not know (our reading of it: the part {PLACES}).",
             f"The verdict is taken at {primary_size} problems, as in the paper's table, where a model from scratch has "

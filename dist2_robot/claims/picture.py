@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from dist2_robot.claims.claim import CORE, Measure
 from dist2_robot.claims.results import ClaimResults
 from dist2_robot.evaluation.aggregate import mean_of_runs
-from dist2_robot.evaluation.style import MUTED, STYLE, SURFACE, label_rows, series_color, series_marker
+from dist2_robot.evaluation.style import MARKERS, MUTED, STYLE, SURFACE, label_rows, series_color, series_marker
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,13 +31,21 @@ def write_claim_picture(results: ClaimResults, path: Path) -> bool:
         panels = figure.subplots(1, len(parts), squeeze=False)[0]
         for axes, part in zip(panels, parts, strict=True):
             draw = _draw_curves if len(results.sizes(part)) >= FEW else _draw_dots
-            draw(axes, results, part, results.measures[0])
+            draw(axes, results, part, _measure_of(results, part))
         figure.savefig(path, dpi=DPI, facecolor=SURFACE)
     return True
 
 
+def _measure_of(results: ClaimResults, part: str) -> Measure:
+    """Return the first measure that a part has."""
+    row = next(row for row in results.rows if row["part"] == part)
+    return next(measure for measure in results.measures if measure.name in row)
+
+
 def _draw_curves(axes: "Axes", results: ClaimResults, part: str, measure: Measure) -> None:
     """Draw one line a method over the sizes; the reference is dashed."""
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
     for index, method in enumerate(results.methods(part)):
         points = []
         for size in results.sizes(part):
@@ -55,13 +63,18 @@ def _draw_curves(axes: "Axes", results: ClaimResults, part: str, measure: Measur
             color=series_color(index),
             marker=series_marker(index),
             markersize=4,
-            linestyle="--" if method == results.reference else "-",
+            linestyle="--" if method == results.reference else "-" if index < len(MARKERS) else ":",
             linewidth=2.2 if is_subject else 1.0,
         )
         if is_subject or method == results.reference:
             axes.fill_between(sizes, lows, highs, color=series_color(index), alpha=0.12, linewidth=0)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_xticks(results.sizes(part), [f"{size:g}" for size in results.sizes(part)])
+    axes.xaxis.set_minor_locator(NullLocator())
+    for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.tick_params(axis="y", which="minor", labelsize=7)
     axes.set_xlabel(results.size_name)
     axes.set_title(f"{part}: {measure.name}")
     axes.legend(loc="best", fontsize=7)
@@ -80,5 +93,6 @@ def _draw_dots(axes: "Axes", results: ClaimResults, part: str, measure: Measure)
     if core := results.scores(CORE, results.reference, size, measure.name):
         axes.axvline(mean_of_runs(list(core.values())).value, color=MUTED, linestyle="--", linewidth=0.9)
     label_rows(axes, names)
+    axes.set_yticks(range(len(names)), names)  # whole: their ends tell them apart
     axes.set_xlabel(f"{measure.name}, {size} {results.size_name}")
     axes.set_title(part)

@@ -100,7 +100,7 @@ def _means(results: ClaimResults, part: str, measure: Measure) -> Table:
         scores = [list(results.scores(part, method, size, measure.name).values()) for size in sizes]
         rows.append([method, *map(_mean, scores), str(max(map(len, scores), default=0))])
     title = f"{part}: {measure.name}, {entry['done']} of {entry['trials']} trials"
-    text = f"{entry['about']} {measure.about} by {results.size_name}. {MEANS}"
+    text = f"{entry['about']} {measure.about} Columns: {results.size_name}. {MEANS}"
     return Table(title, text, ["method", *map(str, sizes), "seeds"], [row for row in rows if row[-1] != "0"])
 
 
