@@ -98,10 +98,16 @@ def _means(results: ClaimResults, part: str, measure: Measure) -> Table:
     rows = []
     for method in results.methods(part):
         scores = [list(results.scores(part, method, size, measure.name).values()) for size in sizes]
-        rows.append([method, *map(_mean, scores), str(max(map(len, scores), default=0))])
+        rows.append([method, *map(_mean, scores), _counted(scores)])
     title = f"{part}: {measure.name}, {entry['done']} of {entry['trials']} trials"
     text = f"{entry['about']} {measure.about} Columns: {results.size_name}. {MEANS}"
     return Table(title, text, ["method", *map(str, sizes), "seeds"], [row for row in rows if row[-1] != "0"])
+
+
+def _counted(scores: Sequence[Sequence[float]]) -> str:
+    """Return how many seeds there are, of the sizes that have any."""
+    counts = sorted({len(seeds) for seeds in scores if seeds}) or [0]
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
 
 
 def _mean(scores: Sequence[float]) -> str:
