@@ -90,8 +90,9 @@ def _draw_dots(axes: "Axes", results: ClaimResults, part: str, measure: Measure)
         color = series_color(0 if method in results.subjects else 1 if method == results.reference else 5)
         axes.plot(estimate.interval, [row, row], color=color)
         axes.plot(estimate.value, row, marker="o", color=color, markersize=5)
-    if core := results.scores(CORE, results.reference, size, measure.name):
-        axes.axvline(mean_of_runs(list(core.values())).value, color=MUTED, linestyle="--", linewidth=0.9)
+    core = results.scores(CORE, results.reference, size, measure.name)
+    if same := [core[seed] for seed in {seed for name in names for seed in scored[name]} if seed in core]:
+        axes.axvline(mean_of_runs(same).value, color=MUTED, linestyle="--", linewidth=0.9)
     label_rows(axes, names)
     axes.set_yticks(range(len(names)), names)  # whole: their ends tell them apart
     axes.set_xlabel(f"{measure.name}, {size} {results.size_name}")

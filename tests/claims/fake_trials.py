@@ -1,5 +1,6 @@
 """A claim whose trials are over at once; spawned workers import its execution by name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dist2_robot.claims.claim import CORE, Claim, Measure, Published
@@ -18,7 +19,9 @@ def try_it(trial: Trial, output: Path) -> dict[str, float]:
     return {"error": 1.0 + 0.1 * trial.seed - better * (1.0 + WOBBLE[trial.seed]) / trial.size}
 
 
-def make_claim(*methods: str, sizes=(1, 10), seeds=range(5), published=True) -> Claim:
+def make_claim(
+    *methods: str, sizes: Sequence[int] = (1, 10), seeds: Sequence[int] = range(5), published: bool = True
+) -> Claim:
     return Claim(
         name="claim_fake",
         about="Less is better.",
