@@ -96,8 +96,8 @@ def claim_theory(
             "baseline), and by its exact gradient.",
             "With two truths for one input the two optima part (last row of `optimum`).",
             f"Seeds 0 to {FEW_SEEDS - 1} came first and could not tell (300 updates: -59 % [-130, +12], p .08), for "
-            "functions differ in how hard they are; the others were added for that reason, so that p is too small. The ten "
-            "others alone: -53 % [-66, -40], p 6e-6.",
+            "functions differ in how hard they are; the others were added for that reason, so that p is too small. The "
+            "ten others alone: -53 % [-66, -40], p 6e-6.",
         ),
         size_name="updates",
         primary_size=primary_updates,
