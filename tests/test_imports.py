@@ -21,6 +21,7 @@ LEVELS = [
     {"rollouts", "checkpoints", "tracking"},
     {"demonstrations", "training", "evaluation", "deploy"},
     {"studies"},
+    {"claims"},
     {"lerobot"},
     {"cli"},
 ]
