@@ -16,6 +16,7 @@ from dist2_robot.cli.app import run_command
 from dist2_robot.cli.deploy_run import DeployRun
 from dist2_robot.cli.robot_host import COMMAND
 from dist2_robot.deploy.access import read_token
+from dist2_robot.deploy.exported_folder import EXPORT_FILE
 from dist2_robot.deploy.fitness import differences
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.link import LinkError, PolicyLink
@@ -24,6 +25,7 @@ from dist2_robot.deploy.log_writer import LogWriter
 from dist2_robot.deploy.policy_process import PolicyProcess
 from dist2_robot.deploy.remote_robot import RemoteRobot, start_robot_host
 from dist2_robot.deploy.robot import RobotDescription, RobotError
+from dist2_robot.deploy.robot_host import SILENCE_S
 from dist2_robot.deploy.run_log import LOG_FILE, replay
 from dist2_robot.deploy.settings import ControlSettings
 from dist2_robot.deploy.socket_link import SocketLink
@@ -41,6 +43,7 @@ time and the limits. Space or Ctrl-C stops the robot within 0.2 s. Software limi
 needs its emergency stop, within reach.
 """
 
+SIMULATED_SILENCE_S = 0.5  # of the loop, before the robot's process stops it: nobody is hurt on a busy machine
 # A real robot is stopped for good by these; its process does not hear them.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -50,14 +53,14 @@ def deploy(config: dict[str, Any]) -> int:
     if config["mode"] == "replay":
         return _replay(config["log"])
     settings = _settings(config)
-    folder = find_checkpoint(fetch_checkpoint(config["checkpoint"]))
+    folder = _policy_folder(config)
     output = Path(config["output"] or _run_of(folder) / "deploy")
     try:
         with contextlib.ExitStack() as opened:
-            robot = _open_robot(config, folder, settings)
-            opened.callback(robot.close)
             link = _open_policy(config["policy"], folder)
             opened.callback(link.close)
+            robot = _open_robot(config, folder, link.card)
+            opened.callback(robot.close)
             _check_fits(link.card, robot.description, settings)
             about = {"command": sys.argv[1:], "started": datetime.now(UTC).isoformat(timespec="seconds")}
             log = LogWriter(output / LOG_FILE, header(robot.description, link.card, settings, about))
@@ -82,23 +85,30 @@ def _settings(config: Mapping[str, Any]) -> ControlSettings:
     return ControlSettings(**{name: config[name] for name in shared}, **config["control"])
 
 
-def _open_robot(config: Mapping[str, Any], folder: Path, settings: ControlSettings) -> RemoteRobot:
+def _policy_folder(config: Mapping[str, Any]) -> Path:
+    """Return the checkpoint's folder, or that of an export."""
+    folder = fetch_checkpoint(config["checkpoint"])
+    return folder if (folder / EXPORT_FILE).exists() else find_checkpoint(folder)
+
+
+def _open_robot(config: Mapping[str, Any], folder: Path, card: PolicyCard) -> RemoteRobot:
     """Return the robot of the ``robot`` group, in a process of its own."""
     robot = dict(config["robot"])
     if robot["kind"] == "simulated":
-        robot = _simulated(robot, folder, config["seed"])
+        robot = _simulated(robot, folder, card, config["seed"])
     print(f"opening the robot ({robot.get('type') or robot.get('environment')}) ...", flush=True)
-    return start_robot_host(COMMAND, robot)
+    silence_s = SIMULATED_SILENCE_S if robot["kind"] == "simulated" else SILENCE_S
+    return start_robot_host(COMMAND, robot, silence_s=silence_s)
 
 
-def _simulated(robot: Mapping[str, Any], folder: Path, seed: int) -> dict[str, Any]:
+def _simulated(robot: Mapping[str, Any], folder: Path, card: PolicyCard, seed: int) -> dict[str, Any]:
     """Return what the robot's process is told of a simulated robot, with what the checkpoint says of its world."""
-    manifest = read_manifest(folder)
-    trained = manifest.environments[0] if manifest.environments else {"id": None, "kwargs": {}}
+    told = [] if (folder / EXPORT_FILE).exists() else read_manifest(folder).environments
+    trained = told[0] if told else {"id": None, "kwargs": {}}
     environment = f"gym_dist2/{robot['task']}-v0" if robot["task"] else trained["id"]
     if environment is None:
-        raise InputError(f"checkpoint '{folder}' was trained without an environment: name one, robot.task=PickPlace")
-    pictures = manifest.policy.get("observation", {}).get("pictures", {})
+        raise InputError(f"'{folder}' does not tell what simulation it was trained for: say robot.task=PickPlace")
+    pictures = card.observation.pictures
     kwargs = {"control": "joint", **trained["kwargs"], **robot["kwargs"]}
     if pictures:
         kwargs["cameras"] = [name.rpartition(".")[2] for name in pictures]

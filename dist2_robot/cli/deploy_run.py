@@ -91,6 +91,8 @@ class DeployRun:
                 f"  {dimension.name}: {limits.low[i]:.4g} to {limits.high[i]:.4g} {unit}, at most "
                 f"{limits.velocity[i]:.4g} {unit}/s"
             )
+        for note in robot.notes:
+            print(f"  note: {note}")
         if robot.is_simulated or self._settings.mode != "live" or arm == "yes":
             return
         print("Software limits are no safety function: keep the emergency stop within reach.")
