@@ -37,7 +37,8 @@ class RobotRun:
         events: What happened, with the second at which it did.
         answers: (M, 2), when the policy answered and how long that took, in s.
         series: Name -> (N,), NaN where unknown: ``entropy``, ``unsure``, ``speed``.
-        foretold: (K, 2, A), of a person's movements: expected and real error of the policy, in tolerances.
+        foretold: (K, 2, A), expected and real error of the policy, in tolerances.
+        foretold_from: What the real error is measured from, in words.
     """
 
     head: Mapping[str, Any]
@@ -52,6 +53,7 @@ class RobotRun:
     answers: np.ndarray
     series: Mapping[str, np.ndarray]
     foretold: np.ndarray
+    foretold_from: str = "what the person did who moved the robot"
 
 
 def gather(lines: Iterable[Mapping[str, Any]], results: Mapping[str, Any]) -> RobotRun:
@@ -159,8 +161,8 @@ def _figures(run: RobotRun) -> list[dict[str, str]]:
     if len(run.foretold):
         found = calibration(run.foretold[:, 0], run.foretold[:, 1])
         text = (
-            f"What the policy expected to be off from the person who moved the robot, against what it was: the real "
-            f"error is {found.ratio:.2f} times the expected one, correlation {found.correlation:.2f}."
+            f"What the policy expected to be off, against how far it was from {run.foretold_from}: the real error is "
+            f"{found.ratio:.2f} times the expected one, correlation {found.correlation:.2f}."
         )
         drawn.append(("Does it know how far off it is?", text, _reliability(run)))
     return [{"title": title, "caption": caption, "svg": svg} for title, caption, svg in drawn]
