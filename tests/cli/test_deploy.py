@@ -46,11 +46,12 @@ def test_a_run_its_replay_and_its_page(policy: Path, tmp_path: Path) -> None:
     again = run("deploy", "checkpoint=x", "mode=replay", f"log={output}")
     assert again.returncode == 0, again.stderr
     assert "all the same to the bit" in again.stdout
-    page = run("report", f"deployments=[{output}]")
+    page = run("report", f"deployments=[{output}]", f"calibration={policy.parent}/data")
     assert page.returncode == 0, page.stderr
     text = (output / "report.html").read_text()
     assert "shoulder_pan.pos" in text
     assert "overruns" in text
+    assert "the real error is" in text
 
 
 @pytest.mark.fault("D14")
