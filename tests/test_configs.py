@@ -41,6 +41,7 @@ COMMANDS = {
     "validate": ["dataset.root=data"],
     "export": ["checkpoint=run", "output=folder"],
     "serve": ["checkpoint=run"],
+    "card": ["of=run"],
 }
 KIND_OF = {"residual_vq": "codes", "fsq": "codes", "fast": "symbols"}  # all others make numbers
 TWO_TASKS = {"push": "Push the block.", "pull": "Pull the block."}

@@ -2,8 +2,8 @@
 
     tokens = ActionTokens(tokenizer)                        # of ours, in place of FAST, whose merges have no distances
     table = shared_distances(tokenizer, SquaredDistance("bins"))
-    ids = paligemma_ids(tokenizer.vocab_size, words=policy._paligemma_tokenizer.vocab_size,
-                        skipped=policy.config.fast_skip_tokens)
+    words = policy._paligemma_tokenizer.vocab_size
+    ids = paligemma_ids(tokenizer.vocab_size, words=words, skipped=policy.config.fast_skip_tokens)
     use_loss(policy, Dist2Loss(table, tau=2.0, token_ids=ids), ids)
 
 Then the policy trains as before; pass the tokens to its pipeline as ``action_tokenizer_input_object``.

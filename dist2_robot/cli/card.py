@@ -1,0 +1,58 @@
+"""dist2-card: what a checkpoint or a dataset is, as the README.md in its folder."""
+
+from pathlib import Path
+from typing import Any
+
+from dist2_robot.checkpoints.manifest import read_manifest
+from dist2_robot.checkpoints.store import find_checkpoint
+from dist2_robot.cli.app import run_command
+from dist2_robot.data.folder import INFO_FILE, open_folder
+from dist2_robot.errors import InputError
+from dist2_robot.evaluation.cards import dataset_card, model_card
+from dist2_robot.evaluation.run_files import load_run
+
+CARD_FILE = "README.md"
+ABOUT = """
+Write the card of a checkpoint or of a dataset from its own files and the results of its evaluation.
+
+  dist2-card of=runs/push          # the best checkpoint of a run, else its last
+  dist2-card of=data/push
+"""
+
+
+def card(config: dict[str, Any]) -> int:
+    """Find out what it is, and write its card."""
+    folder = Path(config["of"])
+    titles = {"title": config["title"] or folder.resolve().name, "licence": config["licence"]}
+    if (folder / INFO_FILE).exists():
+        content = dataset_card(open_folder(folder), **titles)
+    else:
+        checkpoint = find_checkpoint(folder)
+        results, loss = _run(folder, config["evaluation"])
+        content = model_card(read_manifest(checkpoint), results, loss, **titles)
+        folder = checkpoint
+    path = folder / CARD_FILE
+    if path.exists() and not config["overwrite"]:
+        raise InputError(f"'{path}' exists: pass overwrite=true, or move it away")
+    path.write_text(content, encoding="utf-8")
+    print(f"card: {path}")
+    return 0
+
+
+def _run(folder: Path, evaluation: str | None) -> tuple[Any, Any]:
+    """Return the results and the loss of a run; empty where there are none, as for a checkpoint alone."""
+    try:
+        run = load_run(folder, Path(evaluation) if evaluation else None)
+    except InputError:
+        if evaluation:
+            raise
+        return {}, None
+    return run.results, run.config.get("loss")
+
+
+def main() -> None:
+    run_command("dist2-card", "card", ABOUT, card)
+
+
+if __name__ == "__main__":
+    main()
