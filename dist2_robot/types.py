@@ -67,6 +67,21 @@ class Prefix:
     actions: Tensor
     steps: Tensor
 
+    def is_known(self, steps: int) -> Tensor:
+        """Return which of the first steps of the chunk are committed, (B, steps)."""
+        return torch.arange(steps, device=self.steps.device) < self.steps[:, None]
+
+    def put_into(self, actions: Tensor) -> Tensor:
+        """Return actions (B, T, A) with the committed ones in their place."""
+        given = self.actions[:, : actions.shape[1]].to(actions.dtype)
+        first = given.shape[1]
+        known = self.is_known(first)[..., None]
+        return torch.cat([torch.where(known, given, actions[:, :first]), actions[:, first:]], dim=1)
+
+    def rows(self, start: int, end: int) -> "Prefix":
+        """Return the prefix of consecutive rows of the batch."""
+        return Prefix(self.actions[start:end], self.steps[start:end])
+
     def to(self, device: torch.device | str) -> "Prefix":
         """Return the same prefix on another device."""
         return Prefix(self.actions.to(device, non_blocking=True), self.steps.to(device, non_blocking=True))
@@ -111,6 +126,12 @@ class Batch:
     actions: Tensor
     is_padding: Tensor
 
+    @property
+    def is_given(self) -> Tensor:
+        """(B, T), true where there is nothing to predict: padding, and steps that the observation says are decided."""
+        prefix = self.observation.prefix
+        return self.is_padding if prefix is None else self.is_padding | prefix.is_known(self.is_padding.shape[1])
+
     def to(self, device: torch.device | str) -> "Batch":
         """Return the same batch on another device."""
         return Batch(self.observation.to(device), self.actions.to(device), self.is_padding.to(device))
@@ -123,9 +144,11 @@ class Batch:
         return [self._rows(int(some[0]), int(some[-1]) + 1) for some in rows]
 
     def _rows(self, start: int, end: int) -> "Batch":
-        tasks = self.observation.tasks
+        tasks, prefix = self.observation.tasks, self.observation.prefix
         seen = {name: x[start:end] for name, x in self.observation.features.items()}
-        observation = Observation(seen, None if tasks is None else tasks[start:end])
+        observation = Observation(
+            seen, None if tasks is None else tasks[start:end], None if prefix is None else prefix.rows(start, end)
+        )
         return Batch(observation, self.actions[start:end], self.is_padding[start:end])
 
 

@@ -34,10 +34,13 @@ COMMANDS = {
     "eval": ["checkpoint=run"],
     "compare": ["runs=[run]"],
     "report": ["runs=[run]"],
+    "deploy": ["checkpoint=run"],
     "study": [],
     "tokenizer": ["dataset.root=data"],
     "sweep": ["runs=[a]", "over=n_action_steps"],
     "validate": ["dataset.root=data"],
+    "export": ["checkpoint=run", "output=folder"],
+    "serve": ["checkpoint=run"],
     "card": ["of=run"],
 }
 KIND_OF = {"residual_vq": "codes", "fsq": "codes", "fast": "symbols"}  # all others make numbers
@@ -52,7 +55,7 @@ GROUPS = {
 }
 
 # Every option with every option of the groups that it meets.
-TOKEN_LOSSES = [name for name in GROUPS["loss"] if name not in ("l1", "mse")]
+TOKEN_LOSSES = [name for name in GROUPS["loss"] if name not in ("l1", "mse", "own")]
 WITH_DISTANCE = ["dist2", "sord", "reinforce"]
 PAIRS = [
     *product(("tokenizer",), GROUPS["tokenizer"], ("head",), GROUPS["head"]),
@@ -135,10 +138,29 @@ def is_refused(group, name, other, choice):
 
 @pytest.mark.parametrize(("policy", "trainer"), product(GROUPS["policy"], GROUPS["trainer"]))
 def test_every_policy_and_trainer_trains_a_step(reach, llama, policy, trainer):  # noqa: F811
-    loss = "l1" if policy == "regression" else "dist2"
-    options = [f"policy={policy}", f"trainer={trainer}", f"loss={loss}"]
+    loss = {"token": "dist2", "language_model": "dist2", "regression": "l1"}.get(policy)  # the others choose their own
+    options = [f"policy={policy}", f"trainer={trainer}", *([f"loss={loss}"] if loss else [])]
     options += [f"policy.model={llama}"] if policy == "language_model" else []
-    assert train_a_step(compose("train", f"dataset.root={reach}", *options)) > 0
+    config = compose("train", f"dataset.root={reach}", *options)
+    if policy == "vqbet":
+        with pytest.raises(InputError, match="exactly one picture"):
+            train_a_step(config)
+    else:
+        assert train_a_step(config) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["policy=act", "loss=l1"], "leave out loss="), (["policy=regression", "loss=own"], "no loss of its own")],
+)
+def test_a_loss_that_is_not_the_policys_is_refused(reach, options, words):  # noqa: F811
+    with pytest.raises(InputError, match=words):
+        train_a_step(compose("train", f"dataset.root={reach}", *options))
+
+
+def test_the_perceptron_trains_on_l1_unless_another_is_typed():
+    assert compose("train", "policy=mlp_l1")["loss"]["name"] == "l1"
+    assert compose("train", "policy=mlp_l1", "loss=mse")["loss"]["name"] == "mse"
 
 
 @pytest.mark.parametrize("experiment", GROUPS["experiment"])
@@ -192,11 +214,13 @@ def train_a_step(config) -> float:
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"])
     settings = TrainerConfig(**config["trainer"])
     trainer = Trainer(policy, loss, settings, tracker=None, validate=None, evaluate=None, save=lambda *_: None)
-    before = policy.trunk.encoder.place.detach().clone()
+    first = next(parameter for parameter in policy.parameters() if parameter.requires_grad)
+    moved = getattr(policy.trunk.encoder, "place", first)  # of LeRobot's policies, which have none, any
+    before = moved.detach().clone()
     parts = trainer.train_step(next(BatchStream(data.training, 8, seed=0).from_step(0)))
     assert torch.isfinite(torch.as_tensor(parts["loss"]))
     assert trainer.skipped == 0
-    return float((policy.trunk.encoder.place - before).detach().abs().max())
+    return float((moved - before).detach().abs().max())
 
 
 @pytest.mark.parametrize("option", GROUPS["env"])

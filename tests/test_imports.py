@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 # A room may import itself and the levels above its own in this table, so rooms on one level do not import each other.
 LEVELS = [
-    {"types", "errors", "seeding", "progress", "pictures", "json_file", "config_dir"},
+    {"types", "errors", "seeding", "progress", "pictures", "json_file", "finite", "config_dir"},
     {"actions"},
     {"distances"},
     {"models", "losses", "tokenizers", "data"},
@@ -21,6 +21,7 @@ LEVELS = [
     {"rollouts", "checkpoints", "tracking"},
     {"demonstrations", "training", "evaluation", "deploy"},
     {"studies"},
+    {"claims"},
     {"lerobot"},
     {"cli"},
 ]

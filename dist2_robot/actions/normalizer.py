@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.finite import all_finite
 from dist2_robot.types import Observation
 
 # A spread below this share of the magnitude is taken for a constant: dividing by it would blow up noise.
@@ -36,6 +37,10 @@ class Normalizer(nn.Module):
             self.get_buffer(_key(name, "mean")).copy_(mean)
             self.get_buffer(_key(name, "std")).copy_(std)
 
+    def statistics(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return mean and spread (size,) of a feature."""
+        return self.get_buffer(_key(name, "mean")), self.get_buffer(_key(name, "std"))
+
     def normalize(self, observation: Observation) -> Observation:
         """Return the observation on the normalised scale.
 
@@ -53,7 +58,7 @@ class Normalizer(nn.Module):
             raise ValueError(f"'{name}' is missing")
         if x.ndim not in (2, 3) or x.shape[-1] != self.sizes[name]:  # a single number would broadcast in silence
             raise ValueError(f"'{name}' must be (B, {self.sizes[name]}), got {tuple(x.shape)}")
-        if not torch.isfinite(x).all():
+        if not all_finite(x):
             raise ValueError(f"'{name}' holds a number that is not finite")
         return x
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.checkpoints.registered import REGISTERED
 from dist2_robot.distances.absolute import AbsoluteDistance
 from dist2_robot.distances.chordal import ChordalDistance
 from dist2_robot.distances.circular import CircularDistance
@@ -35,6 +36,7 @@ from dist2_robot.losses.label_smoothing import LabelSmoothingLoss
 from dist2_robot.losses.mse import MSELoss
 from dist2_robot.losses.ntil import NTILoss
 from dist2_robot.losses.number_token import NumberTokenMSELoss, NumberTokenWASLoss
+from dist2_robot.losses.own import OwnLoss
 from dist2_robot.losses.raft import RaftLoss
 from dist2_robot.losses.reinforce import ReinforceLoss
 from dist2_robot.losses.sord import SordLoss
@@ -139,6 +141,7 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
     "ntil": NTILoss,
     "number_token_mse": NumberTokenMSELoss,
     "number_token_was": NumberTokenWASLoss,
+    "own": OwnLoss,
     "raft": RaftLoss,
     "reinforce": ReinforceLoss,
     "sord": SordLoss,
@@ -175,8 +178,10 @@ def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[st
         config: Names and arguments.
         fitted: The state of a fitted tokenizer: what its tokens mean must be known before a head is built on them.
     """
-    cls, arguments = _choose(POLICIES, config, "policy")
+    cls, arguments = _choose({**POLICIES, **REGISTERED}, config, "policy")
     what = f"policy '{config['name']}'"
+    if config["name"] in REGISTERED:
+        return _call(what, cls, spec, _read_observation(arguments.pop("observation", None)), **arguments)
     if cls is RegressionPolicy:
         return _call(what, cls, spec, _take_encoder(arguments, arguments.get("width", 0)), **arguments)
     look_up(RULES, str(arguments.get("decoding")), "decoding rule")
@@ -207,10 +212,7 @@ def _take_language_model(what: str, arguments: dict[str, Any]) -> LanguageModel:
 
 def build_observation_encoder(config: Mapping[str, Any], width: int) -> ObservationEncoder:
     """Build what looks and reads, from its `config()`: ``observation``, ``vision`` and ``instruction``."""
-    try:
-        observation = ObservationSpec.from_dict(config["observation"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"the observation of the policy cannot be read: {error!r}") from error
+    observation = _read_observation(config["observation"])
     cameras = {name: _build_vision(config["vision"], size, width) for name, size in observation.pictures.items()}
     instruction = None
     if config.get("instruction") is not None:
@@ -219,6 +221,13 @@ def build_observation_encoder(config: Mapping[str, Any], width: int) -> Observat
             f"instruction '{config['instruction']['name']}'", cls, observation.tasks, width, **arguments
         )
     return _call("observation", ObservationEncoder, observation, width, cameras, instruction)
+
+
+def _read_observation(content: Any) -> ObservationSpec:
+    try:
+        return ObservationSpec.from_dict(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"the observation of the policy cannot be read: {error!r}") from error
 
 
 def _build_vision(config: Any, size: tuple[int, int], width: int) -> PictureEncoder:

@@ -58,9 +58,9 @@ def save_checkpoint(
         unfinished = begin_folder(folder)
         write_checkpoint(unfinished, manifest, model, extra)
         for path in [*unfinished.iterdir(), unfinished]:
-            _sync(path)
+            sync(path)
         put_in_place(unfinished, folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             settle_folder(folder)
@@ -198,7 +198,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from dist2_robot.cli.dataset import TrainingData
 from dist2_robot.policies.policy import Policy
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.training.state import STATE_FILE
+from dist2_robot.types import Prefix
 
 KEPT_CHECKPOINTS = 2
 
@@ -43,7 +45,11 @@ class CheckpointSaver:
         """Write one checkpoint of weights and step, and more tensors by file."""
         self.policy.load_state_dict(model)
         windows = self.data.held_out if len(self.data.held_out) else self.data.training
-        seen = windows.gather(torch.linspace(0, len(windows) - 1, 4).long()).observation
+        batch = windows.gather(torch.linspace(0, len(windows) - 1, 4).long())
+        seen = batch.observation
+        if most := self.policy.max_prefix:  # from nothing to all that it can be given
+            steps = torch.linspace(0, most, len(batch.actions)).round().long()
+            seen = replace(seen, prefix=Prefix(batch.actions[:, :most], steps))
         seen = seen.to(next(self.policy.parameters()).device)
         manifest = Manifest(
             policy=self.config,

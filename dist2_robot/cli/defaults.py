@@ -20,6 +20,9 @@ def defaults(config_name: str, arguments: Sequence[str]) -> dict[str, Any]:
     preset = chosen.get("experiment", "")
     if "experiment" in choice and _is_there(f"experiment/{preset}"):
         chosen = _groups(_read(f"experiment/{preset}").get("defaults", [])) | chosen
+    policy = chosen.get("policy", "")
+    if "policy" in choice and _is_there(f"policy/{policy}"):  # which may choose the loss that it trains on
+        chosen = _groups(_read(f"policy/{policy}").get("defaults", [])) | chosen
     files = {group: own_option for group, own_option in choice.items() if own_option is not None}
     for group, option in chosen.items():
         options = option.strip("[]").split(",")  # a group may take several, whose settings add up
@@ -30,12 +33,16 @@ def defaults(config_name: str, arguments: Sequence[str]) -> dict[str, Any]:
         if group != "experiment":  # its settings are those of other groups
             own[group] = {}
             for one in option.strip("[]").split(","):
-                own[group] |= _read(f"{group}/{one.strip()}")
+                own[group] |= _without_defaults(_read(f"{group}/{one.strip()}"))
     return _resolved(own)
 
 
 def _read(name: str) -> dict[str, Any]:
     return yaml.safe_load((config_dir() / f"{name}.yaml").read_text())
+
+
+def _without_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key != "defaults"}
 
 
 def _is_there(name: str) -> bool:
@@ -45,7 +52,8 @@ def _is_there(name: str) -> bool:
 def _groups(entries: Sequence[Any]) -> dict[str, Any]:
     """Return what a list of defaults chooses: group -> option."""
     chosen = dict(next(iter(entry.items())) for entry in entries if isinstance(entry, dict))
-    return {group.removeprefix("override ").lstrip("/"): option for group, option in chosen.items()}
+    names = {group: group.removeprefix("override ").lstrip("/").partition("@")[0] for group in chosen}
+    return {names[group]: option for group, option in chosen.items()}
 
 
 def _resolved(standard: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.cli.environments import as_seen
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment
@@ -21,12 +22,13 @@ from dist2_robot.policies.belief import next_action_belief
 from dist2_robot.policies.policy import Policy
 from dist2_robot.progress import progress_bar
 from dist2_robot.rollouts.crew import LocalCrew
+from dist2_robot.rollouts.delay import PREFIX_ACTIONS, PREFIX_STEPS, Delay, DelayedChunks
 from dist2_robot.rollouts.ensemble import TemporalEnsemble
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
 from dist2_robot.rollouts.runner import Act, OnChunk, at_work, run_episodes
 from dist2_robot.seeding import stream_seed
-from dist2_robot.types import Observation
+from dist2_robot.types import Observation, Prefix
 
 
 def evaluate_policy(
@@ -44,6 +46,7 @@ def evaluate_policy(
     crew: LocalCrew | None = None,
     ensemble: float | None = None,
     until: float | None = None,
+    delay: Delay | None = None,
 ) -> dict[str, Any]:
     """Run episodes and return the content of results.json. Episode i starts from a state given by (seed, i) alone.
 
@@ -62,7 +65,15 @@ def evaluate_policy(
         ensemble: Decay of a temporal ensemble of chunks; None for none.
         until: Stop, after a whole batch, once the 95 % interval of the success rate reaches no farther than this to
             either side on average; None to run all episodes. Intervals of runs stopped so are slightly too narrow.
+        delay: Let chunks arrive late; gives ``n_action_steps`` itself, and allows no ensemble. None: at once.
     """
+    blends: list[DelayedChunks] = []
+    blender = None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble)
+    if delay is not None:
+        delay.check(policy.spec, policy.horizon, policy.max_prefix)
+        if blender is not None:
+            raise InputError("an ensemble of chunks and a delay are not for the same evaluation: leave one of them out")
+        n_action_steps, blender = delay.period, partial(_kept, blends, policy.spec, delay)
     _check(policy, episodes, n_action_steps)
     seen = as_seen(environment, policy.observation)
     clock = time.monotonic()
@@ -78,7 +89,7 @@ def evaluate_policy(
             n_action_steps=n_action_steps,
             max_steps=max_steps,
             crew=hired,
-            ensemble=None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble),
+            ensemble=blender,
         )
         blocks = _blocks(episodes, episodes if until is None else batch_size)
         results = _run_until_sure(run, policy, blocks, seed, until, film, moments)
@@ -93,9 +104,25 @@ def evaluate_policy(
         "n_action_steps": n_action_steps,
         "ensemble": ensemble,
         "until": until,
+        **({} if delay is None else {"delay": {**vars(delay), **_steps_of(blends)}}),
         "decoding": getattr(policy, "decoding", None),
         "wall_time_s": wall_time_s,
         "steps_per_s": sum(result.steps for result in results) / wall_time_s,
+    }
+
+
+def _kept(made: list[DelayedChunks], spec: ActionSpec, delay: Delay) -> DelayedChunks:
+    made.append(DelayedChunks(spec, delay))
+    return made[-1]
+
+
+def _steps_of(blends: Sequence[DelayedChunks]) -> dict[str, float | None]:
+    """Return how far targets move in a step, in tolerances: where chunks change (``jump``), and elsewhere."""
+    jumps, moves = ([x for each in blends for x in getattr(each, name)] for name in ("jumps", "moves"))
+    return {
+        "jump": float(np.mean(jumps)) if jumps else None,
+        "jump_95": float(np.quantile(jumps, 0.95)) if jumps else None,
+        "move": float(np.mean(moves)) if moves else None,
     }
 
 
@@ -128,7 +155,10 @@ def _observation(policy: Policy, features: Mapping[str, np.ndarray]) -> Observat
     """Return what the policy looks at, of features (B, ...)."""
     seen = {name: torch.from_numpy(features[name]) for name in policy.observation.names}
     tasks = tuple(features["task"].tolist()) if "task" in features else None
-    return Observation(seen, tasks).to(next(policy.parameters()).device)
+    prefix = None
+    if PREFIX_STEPS in features:
+        prefix = Prefix(torch.from_numpy(features[PREFIX_ACTIONS]), torch.from_numpy(features[PREFIX_STEPS]))
+    return Observation(seen, tasks, prefix).to(next(policy.parameters()).device)
 
 
 def _noter(policy: Policy, moments: dict[int, list[Moment]], first: int) -> OnChunk:

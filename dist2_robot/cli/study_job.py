@@ -1,9 +1,10 @@
 """What a worker of a study does: the work of dist2-collect, or that of dist2-train and dist2-eval."""
 
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ from dist2_robot.studies.worker import log_file
 from dist2_robot.training.validation import validate
 
 BATCH_SIZE = 16  # environments that run at a time
+CHUNKS_TIMED = 20
 
 
 class JobFailedError(Exception):
@@ -47,8 +49,10 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
     folder = output / job.name
     places = [f"dataset.root={quoted(output / job.data.folder)}", f"output={quoted(folder)}"]
     config = compose_config("train", [*job.train_options, *places, "overwrite=true", "threads=1"])
+    clock = time.process_time()  # of this process, whatever else the machine does
     if train(config):
         raise JobFailedError(_last_line(log_file(output, job)))
+    training_cpu_s = time.process_time() - clock
     policy, manifest = load_policy(folder, "cpu")
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"])
     held_out = _held_out(config)
@@ -94,7 +98,14 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
     if not keep_checkpoints:
         shutil.rmtree(folder / "checkpoints")
     summary = read_json(folder / "summary.json")
-    return {"training_s": summary["wall_time_s"], "evaluations": evaluations, "refused_decodings": refused}
+    return {
+        "training_s": summary["wall_time_s"],
+        "training_cpu_s": training_cpu_s,
+        "parameters": summary["parameters"],
+        "chunk_ms": _chunk_ms(policy, held_out),
+        "evaluations": evaluations,
+        "refused_decodings": refused,
+    }
 
 
 def _decode_by(policy: Policy, decoding: str) -> None:
@@ -115,6 +126,18 @@ def _held_out(config: Mapping[str, Any]) -> ChunkWindows:
     if not rest:
         return everything.training
     return ChunkWindows(everything.table, everything.table.frames_of(rest), horizon, everything.training.history)
+
+
+def _chunk_ms(policy: Policy, windows: ChunkWindows) -> float:
+    """Return the processor time that the policy takes to act once on one observation, in ms: the median of some."""
+    observation = windows.gather(torch.zeros(1, dtype=torch.long)).observation
+    policy.act(observation)  # the first time sets things up
+    times = []
+    for _ in range(CHUNKS_TIMED):
+        clock = time.process_time()
+        policy.act(observation)
+        times.append(time.process_time() - clock)
+    return 1000 * median(times)
 
 
 def _action_error(policy: Policy, loss: nn.Module, windows: ChunkWindows) -> float:

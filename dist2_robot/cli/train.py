@@ -32,6 +32,7 @@ from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.seeding import stream_seed
 from dist2_robot.tracking.protocol import Tracker, Trackers
 from dist2_robot.training.augmentation import Augmentation
+from dist2_robot.training.committed import RandomPrefix
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.examples import distribution_examples
 from dist2_robot.training.processes import join_processes, leave_processes
@@ -57,7 +58,7 @@ resume=auto skips those that are finished, goes on with those that are not, and 
 def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False) -> int:
     """Data, environment, policy, loss, run folder, trainer, run."""
     output, settings = Path(config["output"]), TrainerConfig(**config["trainer"])
-    augment = Augmentation(**config["augmentation"])
+    change_pictures = Augmentation(**config["augmentation"])
     device = choose_device(config["device"])
     processes = join_processes(cpu=device.type == "cpu")
     device = device if processes.num_processes == 1 else processes.device
@@ -70,6 +71,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     if settings.evaluate_every and not environments:
         raise InputError("trainer.evaluate_every needs an environment: pass env=..., or leave it at 0")
     policy = new_policy(config, data).to(device)
+    commit = RandomPrefix(data.spec, policy.max_prefix, sizes.get("prefix_noise", 0.0))
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"], getattr(policy, "token_ids", None)).to(device)
     batches = _new_batches(data, settings.batch_size, config, processes)
 
@@ -95,7 +97,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
         save=save,
         is_stopped=is_stopped,
         seed=config["seed"],
-        augment=augment,
+        augment=lambda batch: commit(change_pictures(batch)),
         accelerator=processes,
     )
     if resumed:

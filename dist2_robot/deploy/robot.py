@@ -29,6 +29,7 @@ class RobotDescription:
         stop: What `Robot.stop` does: ``hold`` the position under torque, or ``release`` it, when an arm falls.
         on_disconnect: What happens to the torque when it is disconnected, or its process ends.
         is_simulated: Whether nobody can be hurt: then episodes may be begun, and the loop armed, without a person.
+        notes: What people must know of it before they arm it, one line each.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RobotDescription:
     stop: Torque = "hold"
     on_disconnect: Torque = "release"
     is_simulated: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

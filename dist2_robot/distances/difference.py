@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def difference(a: Tensor, b: Tensor, period: float | None) -> Tensor:
+def difference(a: Tensor, b: Tensor, period: float | Tensor | None) -> Tensor:
     """Return ``a - b``, where values repeat brought into [-period/2, period/2): -pi and pi are neighbours."""
     delta = a - b
     if period is None:

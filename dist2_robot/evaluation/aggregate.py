@@ -33,6 +33,15 @@ def interquartile_mean(tasks: Scores) -> Estimate:
     return _bootstrapped([_check(tasks)], lambda drawn: _middle_half(np.concatenate(drawn[0], axis=-1)))
 
 
+def mean_of_runs(runs: Sequence[float]) -> Estimate:
+    """Return the mean score of a method's runs.
+
+    Raises:
+        ValueError: There is no run.
+    """
+    return _bootstrapped([_check([runs])], lambda drawn: drawn[0][0].mean(-1))
+
+
 def probability_of_improvement(tasks: Scores, others: Scores) -> Estimate:
     """Return how probably a run of the first method beats a run of the second on a task drawn at random.
 

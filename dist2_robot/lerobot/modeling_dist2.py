@@ -41,8 +41,8 @@ class Dist2Policy(PreTrainedPolicy):
     manifest: What a checkpoint says of it, but for the weights.
     """
 
-    config_class = Dist2Config  # type: ignore[assignment]  # LeRobot declares both as None
-    name = "dist2"  # type: ignore[assignment]
+    config_class = Dist2Config  # pyright: ignore[reportAssignmentType] LeRobot declares None
+    name = "dist2"  # pyright: ignore[reportAssignmentType]
     config: Dist2Config
 
     def __init__(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.models.observation_encoder import ObservationEncoder
+from dist2_robot.models.prefix_encoder import PrefixEncoder
 from dist2_robot.models.transformer import KeyValueCache, Transformer
 from dist2_robot.types import Observation
 
@@ -33,14 +34,16 @@ class ChunkTransformer(nn.Module):
         depth: int,
         attention_heads: int,
         causal: bool = False,
+        prefix: PrefixEncoder | None = None,
     ) -> None:
         """Args: encoder: Makes tokens of an observation, of the same width. queries: Q. width: D.
 
         depth: Transformer blocks. attention_heads: Of each block. causal: Whether queries see earlier ones only.
+        prefix: Makes more such tokens of what is already decided of the chunk; None where nothing ever is.
         """
         super().__init__()
-        self.encoder = encoder
-        seen = encoder.tokens
+        self.encoder, self.prefix = encoder, prefix
+        seen = encoder.tokens + (0 if prefix is None else prefix.steps)
         self.queries = nn.Parameter(torch.randn(queries, width) * 0.02)  # (Q, D)
         self.transformer = Transformer(width, depth, attention_heads)
         mask = torch.ones(seen + queries, seen + queries, dtype=torch.bool).tril()
@@ -57,7 +60,7 @@ class ChunkTransformer(nn.Module):
         Raises:
             ValueError: The observation is not what the encoder was made for.
         """
-        seen = self.encoder(observation)
+        seen = self._see(observation)
         queries = self.queries.expand(len(seen), -1, -1)
         queries = queries if inputs is None else queries + inputs
         return self.transformer(torch.cat([seen, queries], dim=1), self.mask)[:, seen.shape[1] :]
@@ -74,7 +77,7 @@ class ChunkTransformer(nn.Module):
     def begin(self, observation: Observation) -> list[KeyValueCache]:
         """Look at the observation once; `extend` goes on from there."""
         cache = self.transformer.new_cache()
-        self.transformer(self.encoder(observation), cache=cache)
+        self.transformer(self._see(observation), cache=cache)
         return cache
 
     def extend(self, query: int, inputs: Tensor | None, cache: list[KeyValueCache]) -> Tensor:
@@ -82,3 +85,10 @@ class ChunkTransformer(nn.Module):
         batch = len(cache[0].keys) if cache and cache[0].keys is not None else 1
         x = self.queries[query].expand(batch, 1, -1)
         return self.transformer(x if inputs is None else x + inputs[:, None], cache=cache)[:, 0]
+
+    def _see(self, observation: Observation) -> Tensor:
+        """Return the tokens (B, F, D) of what is seen, and of what is decided."""
+        seen = self.encoder(observation)
+        if self.prefix is None:
+            return seen
+        return torch.cat([seen, self.prefix(observation.prefix, len(seen))], dim=1)

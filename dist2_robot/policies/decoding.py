@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dist2_robot.distances.difference import difference
+from dist2_robot.finite import all_finite, mark_unless_finite
 
 LOCAL_WINDOW = 0.04  # of the vocabulary on either side of the mode
 
@@ -22,6 +23,8 @@ class Meanings:
         log_widths: (n, V), of bins that are not equally wide; None where they are.
         distances: (n, V, V), for the rule of least risk only.
         valid: (n, V), which tokens there are, where some positions have fewer than V; None for all.
+        has_circles: Whether values repeat at any position; None to look. Known here, so that no rule asks a tensor:
+            neither a device nor an exported graph can wait for the answer.
     """
 
     values: Tensor | None
@@ -30,10 +33,15 @@ class Meanings:
     log_widths: Tensor | None = None
     distances: Tensor | None = None
     valid: Tensor | None = None
+    has_circles: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.has_circles is None:
+            object.__setattr__(self, "has_circles", bool(torch.isfinite(self.periods).any()))
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Meanings":
         """Return the same with every tensor changed: moved to a device, or cut to some of the positions."""
-        return replace(self, **{k: change(v) for k, v in vars(self).items() if v is not None})
+        return replace(self, **{k: change(v) for k, v in vars(self).items() if isinstance(v, Tensor)})
 
 
 @dataclass(frozen=True)
@@ -67,11 +75,13 @@ class Choice:
     tokens: (B, n), what was chosen, or the tokens nearest to it.
     values: (B, n), the numbers that were chosen; None for tokens without an order.
     entropy: (B, n), of the distributions, in nats.
+    expected_error: (B, n), mean distance of the distributions from the values, the short way round; None without.
     """
 
     tokens: Tensor
     values: Tensor | None
     entropy: Tensor
+    expected_error: Tensor | None = None
 
 
 # probabilities (B, n, V) and what the tokens mean -> tokens (B, n), or values (B, n)
@@ -85,16 +95,13 @@ def argmax(probabilities: Tensor, meanings: Meanings) -> Tensor:
 
 def median(probabilities: Tensor, meanings: Meanings) -> Tensor:
     """The first token with half of the mass up to it; on a circle the one with the least expected arc to all others."""
-    wraps = torch.isfinite(meanings.periods)
     plain = (probabilities.cumsum(-1) < 0.5).sum(-1).clamp(max=probabilities.shape[-1] - 1)
-    if not wraps.any() or meanings.values is None:
+    values, wraps = meanings.values, torch.isfinite(meanings.periods)
+    if not meanings.has_circles or values is None:
         return plain
-    values, periods = meanings.values[wraps], meanings.periods[wraps]
-    arcs = torch.stack([difference(v[:, None], v, float(p)).abs() for v, p in zip(values, periods, strict=True)])
-    valid = None if meanings.valid is None else meanings.valid[wraps]
-    tokens = plain.clone()
-    tokens[:, wraps] = _least_risk(probabilities[:, wraps], arcs, valid)
-    return tokens
+    period = torch.where(wraps, meanings.periods, 1.0)[:, None, None]
+    arcs = difference(values[:, :, None], values[:, None], period).abs()  # (n, V, V)
+    return torch.where(wraps, _least_risk(probabilities, arcs, meanings.valid), plain)
 
 
 def min_risk(probabilities: Tensor, meanings: Meanings) -> Tensor:
@@ -115,7 +122,7 @@ def mean(probabilities: Tensor, meanings: Meanings) -> Tensor:
     assert values is not None
     plain = (probabilities * values).sum(-1)
     wraps = torch.isfinite(periods)
-    if not wraps.any():
+    if not meanings.has_circles:
         return plain
     period = torch.where(wraps, periods, torch.ones_like(periods))
     low = values[:, 0] - 0.5 * period / values.shape[-1]
@@ -160,11 +167,12 @@ def choose(logits: Tensor, meanings: Meanings, rule: str, sampling: Sampling | N
     Raises:
         ValueError: A logit is not finite: an argmax of NaN would be the valid token 0.
     """
-    if not torch.isfinite(logits).all():
+    if not all_finite(logits):
         raise ValueError("the policy gave logits that are not finite")
     log_probabilities = torch.log_softmax(logits, dim=-1)
     probabilities = log_probabilities.exp()
-    entropy = -(probabilities * log_probabilities).sum(-1)
+    entropy = mark_unless_finite(-(probabilities * log_probabilities).sum(-1), logits)
+    belief = probabilities
     if rule == "sample":
         probabilities = (sampling or Sampling())(logits)
     # A narrow bin of a smooth density holds little mass, be it at the very mode: densities are compared.
@@ -172,11 +180,30 @@ def choose(logits: Tensor, meanings: Meanings, rule: str, sampling: Sampling | N
     densest, fixed = density.argmax(-1), meanings.never_averaged & (rule != "sample")
     if rule in TOKEN_RULES:
         tokens = torch.where(fixed, densest, TOKEN_RULES[rule](probabilities, meanings))
-        return Choice(tokens, None if meanings.values is None else _pick(meanings.values, tokens), entropy)
+        if meanings.values is None:
+            return Choice(tokens, None, entropy)
+        values = _pick(meanings.values, tokens)
+        return Choice(tokens, values, entropy, expected_error(belief, values, meanings))
     assert meanings.values is not None
     values = torch.where(fixed, _pick(meanings.values, densest), VALUE_RULES[rule](probabilities, meanings))
     between = (meanings.values[:, 1:] + meanings.values[:, :-1]) / 2
-    return Choice((values[..., None] >= between).sum(-1), values, entropy)
+    tokens = (values[..., None] >= between).sum(-1)
+    return Choice(tokens, values, entropy, expected_error(belief, values, meanings))
+
+
+def expected_error(probabilities: Tensor, chosen: Tensor, meanings: Meanings) -> Tensor:
+    """Return ``sum_v p(v) d(v, chosen)``, (B, n), with d the absolute difference, on a circle the shorter arc.
+
+    Args:
+        probabilities: (B, n, V).
+        chosen: (B, n), within the limits.
+        meanings: Of the n positions; ordered ones.
+    """
+    assert meanings.values is not None
+    distance = (meanings.values - chosen[..., None]).abs()  # (B, n, V)
+    if meanings.has_circles:
+        distance = torch.minimum(distance, (meanings.periods[:, None] - distance).abs())
+    return (probabilities * distance).sum(-1)
 
 
 def _least_risk(probabilities: Tensor, distances: Tensor, valid: Tensor | None) -> Tensor:

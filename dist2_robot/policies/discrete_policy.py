@@ -14,8 +14,9 @@ from dist2_robot.losses.output import LossOutput, working_dtype
 from dist2_robot.models.head import Head
 from dist2_robot.policies.decoding import ORDERED_RULES, RULES, Choice, Meanings, Sampling, choose
 from dist2_robot.policies.policy import Policy, Trunk
+from dist2_robot.tokenizers.binned import BinnedTokenizer
 from dist2_robot.tokenizers.tokenizer import Tokenizer
-from dist2_robot.types import ActionChunk, Batch, Observation
+from dist2_robot.types import ActionChunk, Batch, Observation, Prefix
 
 # The logit of a token that a position lacks: as good as impossible, yet finite, for only those are checked.
 IMPOSSIBLE = -1e4
@@ -36,6 +37,7 @@ class DiscretePolicy(Policy):
         decoding: The rule that turns a distribution into an action, a name in `decoding.RULES`.
         sampling: How the rule ``sample`` draws.
         distance: What the rule ``min_risk`` makes small; None where it is not used.
+        max_prefix: How many committed steps of a chunk it can be given.
     """
 
     head: Head
@@ -51,10 +53,11 @@ class DiscretePolicy(Policy):
         decoding: str,
         sampling: Sampling | None,
         distance: Distance | None,
+        max_prefix: int = 0,
     ) -> None:
         if generation not in GENERATIONS:
             raise ValueError(f"generation must be one of {list(GENERATIONS)}, got '{generation}'")
-        super().__init__(tokenizer.spec, tokenizer.horizon, trunk)
+        super().__init__(tokenizer.spec, tokenizer.horizon, trunk, max_prefix)
         self.tokenizer, self.generation, self.tokens_per_query = tokenizer, generation, tokens_per_query
         self.sampling, self.distance = sampling or Sampling(), distance
         points = tokenizer.points()
@@ -105,12 +108,12 @@ class DiscretePolicy(Policy):
             self.training_logits(batch.observation, tokens),
             tokens,
             target_values=self.tokenizer.to_values(batch.actions) if self.tokenizer.is_ordered else None,
-            padding_mask=self.tokenizer.padding_mask(batch.is_padding),
+            padding_mask=self.tokenizer.padding_mask(batch.is_given),
         )
 
     def count(self, batch: Batch) -> Tensor:
-        """Return how many tokens the loss of a batch is a mean of: those that are no padding."""
-        return (~self.tokenizer.padding_mask(batch.is_padding)).sum()
+        """Return how many tokens the loss of a batch is a mean of: those that there are to predict."""
+        return (~self.tokenizer.padding_mask(batch.is_given)).sum()
 
     def training_logits(self, observation: Observation, tokens: Tensor) -> Tensor:
         """Return the logits that the loss judges, (B, L, V or more), given the right tokens (B, L)."""
@@ -118,14 +121,23 @@ class DiscretePolicy(Policy):
 
     @torch.no_grad()
     def act(self, observation: Observation) -> ActionChunk:
-        """Return the next chunk of actions. Raises ValueError where an input or a logit is not finite."""
+        """Return the next chunk of actions, what is committed as it is.
+
+        Raises:
+            ValueError: An input or a logit is not finite, or there are more committed steps than ``max_prefix``.
+        """
+        self._check_prefix(observation)
         if self.generation == "parallel":
-            return self.decode(self(observation))
+            return self._to_chunk([self._choose(self(observation), self.decoding)], observation.prefix)
+        given = self._given_tokens(observation)
         state, choices, tokens = self._begin(observation), [], None
         for first in range(0, self.tokenizer.tokens_per_chunk, self.tokens_per_query):
             choices.append(self._choose(self._extend(state, first, tokens), self.decoding, first))
             tokens = choices[-1].tokens
-        return self._to_chunk(choices)
+            if given is not None:
+                here = slice(first, first + tokens.shape[1])
+                tokens = torch.where(given[1][:, here], given[0][:, here], tokens)
+        return self._to_chunk(choices, observation.prefix)
 
     def decode(self, logits: Tensor, decoding: str | None = None) -> ActionChunk:
         """Turn the logits of a whole chunk (B, L, V) into actions. Raises ValueError where a logit is not finite."""
@@ -144,6 +156,17 @@ class DiscretePolicy(Policy):
             first: The first of the positions.
             tokens: (B, n), what was chosen at the positions just before; None at the first call.
         """
+
+    def _given_tokens(self, observation: Observation) -> tuple[Tensor, Tensor] | None:
+        """Return tokens (B, L) and which of them (B, L) are those of committed steps; None where none are."""
+        if observation.prefix is None:
+            return None
+        is_given = self.tokenizer.padding_mask(observation.prefix.is_known(self.horizon))
+        if not torch.compiler.is_exporting() and not is_given.any():
+            return None
+        low = torch.tensor([d.low for d in self.spec.dimensions], device=is_given.device)
+        chunk = observation.prefix.put_into(low.expand(len(is_given), self.horizon, -1))
+        return self.tokenizer.encode(chunk), is_given
 
     def _logits(self, features: Tensor, first: int = 0) -> Tensor:
         """Return logits (B, n, V) for features of the positions from ``first`` on, without tokens that those lack.
@@ -181,11 +204,22 @@ class DiscretePolicy(Policy):
             self._meanings[key] = found.map(lambda x: x.to(device))
         return self._meanings[key]
 
-    def _to_chunk(self, choices: list[Choice]) -> ActionChunk:
+    def _to_chunk(self, choices: list[Choice], prefix: Prefix | None = None) -> ActionChunk:
         entropy = torch.cat([choice.entropy for choice in choices], dim=1)
-        if not self.tokenizer.is_ordered:
+        expected_error = None
+        if self.tokenizer.is_ordered:
+            values = torch.cat([choice.values for choice in choices if choice.values is not None], dim=1)
+            actions, tokens = self.tokenizer.to_actions(values), None
+            if isinstance(self.tokenizer, BinnedTokenizer):  # of others a token is no number of one step
+                errors = [choice.expected_error for choice in choices if choice.expected_error is not None]
+                expected_error = torch.cat(errors, dim=1).unflatten(1, (self.horizon, -1))
+        else:
             tokens = torch.cat([choice.tokens for choice in choices], dim=1)
-            return ActionChunk(self.tokenizer.decode(tokens), tokens, entropy)
-        values = torch.cat([choice.values for choice in choices if choice.values is not None], dim=1)
-        actions = self.tokenizer.to_actions(values)
-        return ActionChunk(actions, self.tokenizer.encode(actions), entropy)
+            actions = self.tokenizer.decode(tokens)
+        if prefix is not None:  # there is no doubt about what is decided
+            actions, known = prefix.put_into(actions), prefix.is_known(self.horizon)
+            entropy = entropy.masked_fill(self.tokenizer.padding_mask(known), 0.0)
+            expected_error = None if expected_error is None else expected_error.masked_fill(known[..., None], 0.0)
+        return ActionChunk(
+            actions, self.tokenizer.encode(actions) if tokens is None else tokens, entropy, expected_error
+        )

@@ -43,6 +43,7 @@ class LanguagePolicy(DiscretePolicy):
         decoding: The rule that turns a distribution into an action, a name in `decoding.RULES`.
         sampling: How the rule ``sample`` draws.
         distance: What the rule ``min_risk`` makes small; None where it is not used.
+        max_prefix: 0: it cannot be given committed steps.
     """
 
     trunk: LanguageTrunk
@@ -61,7 +62,10 @@ class LanguagePolicy(DiscretePolicy):
         decoding: str = "argmax",
         sampling: Sampling | None = None,
         distance: Distance | None = None,
+        max_prefix: int = 0,
     ) -> None:
+        if max_prefix:
+            raise ValueError(f"policy.max_prefix must be 0, got {max_prefix}: use policy=token for committed steps")
         if support not in SUPPORTS:
             raise ValueError(f"support must be one of {list(SUPPORTS)}, got '{support}'")
         super().__init__(

@@ -4,23 +4,30 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from dist2_robot.actions.normalizer import Normalizer
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.losses.output import LossOutput
-from dist2_robot.models.observation_encoder import ObservationEncoder
+from dist2_robot.models.prefix_encoder import check_prefix
 from dist2_robot.types import ActionChunk, Batch, Observation, ObservationSpec
 
 
+class Eyes(Protocol):
+    """What looks; a module. Attributes: observation: At what. normalizer: Scales its numbers."""
+
+    observation: ObservationSpec
+    normalizer: Normalizer
+
+
 class Trunk(Protocol):
-    """From an observation to features of the chunk; a module.
+    """From an observation to features of the chunk; a module."""
 
-    Attributes:
-        encoder: Makes tokens of what is seen and told.
-    """
-
-    encoder: ObservationEncoder
+    @property
+    def encoder(self) -> Eyes:
+        """Takes in what is seen and told."""
+        ...
 
     @property
     def blocks(self) -> Iterable[nn.Module]:
@@ -38,10 +45,14 @@ class Policy(nn.Module, ABC):
         spec: What an action is.
         horizon: Steps of a chunk, T.
         trunk: From an observation to features of the chunk.
+        max_prefix: How many first steps of a chunk it can be told that are decided already, P; 0 for none.
     """
 
-    def __init__(self, spec: ActionSpec, horizon: int, trunk: Trunk) -> None:
+    def __init__(self, spec: ActionSpec, horizon: int, trunk: Trunk, max_prefix: int = 0) -> None:
         super().__init__()
+        if not 0 <= max_prefix < horizon:
+            raise ValueError(f"max_prefix must lie in 0..{horizon - 1}, for a step to be left to predict: {max_prefix}")
+        self.max_prefix = max_prefix
         self.spec = spec
         self.horizon = horizon
         self.trunk = trunk
@@ -61,16 +72,27 @@ class Policy(nn.Module, ABC):
         """Return how far the policy is from what a demonstrator did, by a loss of its kind."""
 
     def count(self, batch: Batch) -> Tensor:
-        """Return how many numbers the loss of a batch is a mean of: those that are no padding."""
-        return (~batch.is_padding).sum() * len(self.spec)
+        """Return how many numbers the loss of a batch is a mean of: those that there are to predict."""
+        return (~batch.is_given).sum() * len(self.spec)
+
+    def fit_actions(self, actions: Tensor, is_padding: Tensor) -> None:
+        """Learn what is fixed before the training, from its chunks (N, T, A). By default nothing is."""
 
     @abstractmethod
     def act(self, observation: Observation) -> ActionChunk:
-        """Return the next chunk of actions. Raises ValueError where an input or an output is not finite."""
+        """Return the next chunk of actions. What the observation says is decided comes back as it is.
+
+        Raises:
+            ValueError: An input or an output is not finite, or more is decided than the policy can be told.
+        """
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
+
+    def _check_prefix(self, observation: Observation) -> None:
+        if observation.prefix is not None and not torch.compiler.is_exporting():
+            check_prefix(observation.prefix, observation.batch_size, len(self.spec), self.max_prefix)
 
     def reset(self) -> None:
         """Forget the episode. By default nothing is remembered."""

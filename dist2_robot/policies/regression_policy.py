@@ -7,11 +7,16 @@ from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.difference import difference
+from dist2_robot.finite import all_finite, mark_unless_finite
 from dist2_robot.losses.output import LossOutput
+from dist2_robot.models.chunk_mlp import ChunkMLP
 from dist2_robot.models.chunk_transformer import ChunkTransformer
 from dist2_robot.models.observation_encoder import ObservationEncoder
+from dist2_robot.models.prefix_encoder import PrefixEncoder
 from dist2_robot.policies.policy import Policy
 from dist2_robot.types import ActionChunk, Batch, Observation
+
+BODIES = ("transformer", "mlp")
 
 
 class RegressionPolicy(Policy):
@@ -22,11 +27,13 @@ class RegressionPolicy(Policy):
         horizon: T.
         encoder: Makes tokens of what is seen and told, of width D.
         width: D.
-        depth: Transformer blocks.
-        attention_heads: Heads of each block.
+        depth: Transformer blocks, or layers of the perceptron.
+        attention_heads: Heads of each block; nothing to a perceptron.
+        body: ``transformer``, or ``mlp`` for a plain perceptron of all that is seen.
+        max_prefix: How many committed steps of a chunk it can be given; none to a perceptron.
     """
 
-    trunk: ChunkTransformer
+    trunk: ChunkTransformer | ChunkMLP
     low: Tensor
     high: Tensor
 
@@ -39,17 +46,36 @@ class RegressionPolicy(Policy):
         width: int,
         depth: int,
         attention_heads: int,
+        body: str = "transformer",
+        max_prefix: int = 0,
     ) -> None:
-        trunk = ChunkTransformer(encoder, horizon, width=width, depth=depth, attention_heads=attention_heads)
-        super().__init__(spec, horizon, trunk)
-        self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
+        if body not in BODIES:
+            raise ValueError(f"body must be one of {', '.join(BODIES)}, got {body!r}")
+        if body == "mlp" and max_prefix:
+            raise ValueError("a perceptron cannot be told what is committed: policy.max_prefix must be 0")
+        prefix = PrefixEncoder(spec, width, max_prefix) if max_prefix > 0 else None
+        trunk = (
+            ChunkMLP(encoder, horizon, width=width, depth=depth)
+            if body == "mlp"
+            else ChunkTransformer(
+                encoder, horizon, width=width, depth=depth, attention_heads=attention_heads, prefix=prefix
+            )
+        )
+        super().__init__(spec, horizon, trunk, max_prefix)
+        self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads, "body": body}
         self.linear = nn.Linear(width, len(spec))
         self.register_buffer("low", torch.tensor([d.low for d in spec.dimensions]))
         self.register_buffer("high", torch.tensor([d.high for d in spec.dimensions]))
 
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
-        return {"name": "regression", "horizon": self.horizon, **self.trunk.encoder.config(), **self.sizes}
+        return {
+            "name": "regression",
+            "horizon": self.horizon,
+            **self.trunk.encoder.config(),
+            **self.sizes,
+            "max_prefix": self.max_prefix,
+        }
 
     def forward(self, observation: Observation) -> Tensor:
         """Return actions (B, T, A) on the scale where the limits are -1 and 1."""
@@ -62,14 +88,17 @@ class RegressionPolicy(Policy):
         wraps = [d.wraps for d in self.spec.dimensions]
         if any(wraps):
             error = torch.where(torch.tensor(wraps, device=error.device), difference(error, 0 * error, 2.0), error)
-        return loss(error, padding_mask=batch.is_padding)
+        return loss(error, padding_mask=batch.is_given)
 
     @torch.no_grad()
     def act(self, observation: Observation) -> ActionChunk:
         """Return the next chunk, within the limits; angles that wrap are brought back between them."""
-        scaled = self(observation)
-        if not torch.isfinite(scaled).all():
+        self._check_prefix(observation)
+        predicted = scaled = self(observation)
+        if not all_finite(scaled):
             raise ValueError("the policy gave actions that are not finite")
         wraps = torch.tensor([d.wraps for d in self.spec.dimensions], device=scaled.device)
         scaled = torch.where(wraps, torch.remainder(scaled + 1, 2) - 1, scaled.clamp(-1, 1))
-        return ActionChunk(self.low + (scaled + 1) / 2 * (self.high - self.low))
+        actions = self.low + (scaled + 1) / 2 * (self.high - self.low)
+        actions = mark_unless_finite(actions, predicted[..., None])
+        return ActionChunk(actions if observation.prefix is None else observation.prefix.put_into(actions))

@@ -13,6 +13,7 @@ from dist2_robot.distances.protocol import Distance
 from dist2_robot.models.chunk_transformer import ChunkTransformer
 from dist2_robot.models.head import Head
 from dist2_robot.models.observation_encoder import ObservationEncoder
+from dist2_robot.models.prefix_encoder import PrefixEncoder
 from dist2_robot.models.transformer import KeyValueCache
 from dist2_robot.policies.decoding import Sampling
 from dist2_robot.policies.discrete_policy import DiscretePolicy
@@ -36,6 +37,7 @@ class TokenPolicy(DiscretePolicy):
         decoding: The rule that turns a distribution into an action, a name in `decoding.RULES`.
         sampling: How the rule ``sample`` draws.
         distance: What the rule ``min_risk`` makes small; None where it is not used.
+        max_prefix: How many committed steps of a chunk it can be given.
     """
 
     trunk: ChunkTransformer
@@ -55,6 +57,7 @@ class TokenPolicy(DiscretePolicy):
         decoding: str = "local_mean",
         sampling: Sampling | None = None,
         distance: Distance | None = None,
+        max_prefix: int = 0,
     ) -> None:
         if queries not in ("step", "token"):
             raise ValueError(f"queries must be 'step' or 'token', got '{queries}'")
@@ -64,14 +67,16 @@ class TokenPolicy(DiscretePolicy):
         causal = generation == "autoregressive"
         sizes = {"width": width, "depth": depth, "attention_heads": attention_heads}
         count = tokenizer.tokens_per_chunk // group
+        prefix = PrefixEncoder(spec, width, max_prefix) if max_prefix > 0 else None
         super().__init__(
             tokenizer,
-            ChunkTransformer(encoder, count, **sizes, causal=causal),
+            ChunkTransformer(encoder, count, **sizes, causal=causal, prefix=prefix),
             generation=generation,
             tokens_per_query=group,
             decoding=decoding,
             sampling=sampling,
             distance=distance,
+            max_prefix=max_prefix,
         )
         self.head, self.sizes, self.query_kind = head, sizes, queries
         # Chosen tokens become inputs of the next query: one embedding for each place within a query.
@@ -85,6 +90,7 @@ class TokenPolicy(DiscretePolicy):
             **self.trunk.encoder.config(),
             **self.sizes,
             "queries": self.query_kind,
+            "max_prefix": self.max_prefix,
             **self.choosing_config(),
         }
 

@@ -30,6 +30,10 @@ class TemporalEnsemble:
         self._newest_decides = np.array([d.kind == "gripper" for d in spec.dimensions])
         self._chunks: deque[np.ndarray] = deque()  # what each still says, from the present step on
 
+    def committed(self) -> dict[str, np.ndarray]:
+        """Return nothing: what the next chunk says of a step always counts."""
+        return {}
+
     def blend(self, chunk: np.ndarray, executed: int) -> np.ndarray:
         """Take in the newest chunk (T, A) and return the actions for its steps, (T, A).
 

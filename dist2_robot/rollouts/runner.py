@@ -3,12 +3,12 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.crew import Crew, LocalCrew
-from dist2_robot.rollouts.ensemble import TemporalEnsemble
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult, Outcome
 from dist2_robot.rollouts.worker import Execute, Report, Reset
@@ -16,6 +16,20 @@ from dist2_robot.rollouts.worker import Execute, Report, Reset
 STEP_TIMEOUT_S = 60.0
 INFERENCE_ROWS = 16  # of every inference: a row's result may depend on the shape of the batch
 Act = Callable[[dict[str, np.ndarray]], np.ndarray]
+
+
+class Blender(Protocol):
+    """What makes the actions of one episode from its chunks."""
+
+    def committed(self) -> dict[str, np.ndarray]:
+        """Return what the policy is told beside the features, about what will be executed in any case."""
+        ...
+
+    def blend(self, chunk: np.ndarray, executed: int) -> np.ndarray:
+        """Return the next actions, of which so many will be executed, given the newest chunk (T, A)."""
+        ...
+
+
 OnChunk = Callable[[int, int, dict[str, np.ndarray], np.ndarray], None]
 
 
@@ -33,7 +47,7 @@ def run_episodes(
     on_episode: Callable[[EpisodeResult], None] | None = None,
     on_chunk: OnChunk | None = None,
     crew: Crew | LocalCrew | None = None,
-    ensemble: Callable[[], TemporalEnsemble] | None = None,
+    ensemble: Callable[[], Blender] | None = None,
 ) -> list[EpisodeResult]:
     """Run one episode a seed and return the results in the order of the seeds.
 
@@ -65,17 +79,22 @@ def run_episodes(
         ValueError: The policy gave chunks of a wrong shape.
     """
     ledger = _Ledger(seeds, batch_size, set(film), max_steps, on_episode)
-    blenders: dict[int, TemporalEnsemble] = {}  # place of an episode in `seeds` -> its chunks
+    blenders: dict[int, Blender] = {}  # place of an episode in `seeds` -> its chunks
     with at_work(crew, environment, min(workers, batch_size, len(seeds)), bool(film), step_timeout_s) as hired:
         while len(ledger.results) < len(seeds):
             for report in hired.carry_out(ledger.resets()):
                 ledger.settle(report)
             if slots := sorted(ledger.running):
-                chunks = _chunks(act, {slot: ledger.seen[slot] for slot in slots}, n_action_steps)
+                seen = {slot: ledger.seen[slot] for slot in slots}
+                if ensemble is not None:
+                    for slot in slots:
+                        index = ledger.running[slot]
+                        blenders[index] = blenders.get(index) or ensemble()
+                        seen[slot] = {**seen[slot], **blenders[index].committed()}
+                chunks = _chunks(act, seen, n_action_steps)
                 for slot, index in ledger.running.items():
                     if ensemble is not None:
-                        blender = blenders.setdefault(index, ensemble())
-                        chunks[slot] = blender.blend(chunks[slot], n_action_steps)
+                        chunks[slot] = blenders[index].blend(chunks[slot], n_action_steps)
                     if on_chunk is not None and index in film:
                         on_chunk(index, ledger.steps[slot], ledger.seen[slot], chunks[slot])
                 for report in hired.carry_out([Execute(slot, chunks[slot][:n_action_steps]) for slot in slots]):

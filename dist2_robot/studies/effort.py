@@ -6,7 +6,7 @@ from typing import Any
 
 from dist2_robot.errors import InputError
 from dist2_robot.studies.job import Demonstrations, Job
-from dist2_robot.studies.method import DEFAULT, REGRESSION, Method
+from dist2_robot.studies.method import DEFAULT, Method
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Lessons:
             seed=seed,
             data=data,
             options=(*place.environment, *learning, f"trainer.steps={effort.steps}", *self.options),
-            decodings=(DEFAULT,) if method.head == REGRESSION else tuple(decodings),
+            decodings=tuple(decodings) if method.has_tokens else (DEFAULT,),
             episodes=effort.episodes,
             evaluation_seed=effort.evaluation_seed + seed,
             max_steps=effort.max_steps,

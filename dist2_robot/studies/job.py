@@ -70,6 +70,7 @@ class Job:
         evaluation_seed: Gives the initial states.
         n_action_steps: Actions of a chunk that are executed.
         max_steps: Time limit; None for the environment's own.
+        demonstrations: To learn from, where a study varies their number; None where it does not.
         may_be_refused: Whether it is a cell of a grid, in which not all goes together, so that a refusal is no failure.
     """
 
@@ -85,10 +86,12 @@ class Job:
     n_action_steps: int = 4
     max_steps: int | None = None
     may_be_refused: bool = False
+    demonstrations: int | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.stage}/{self.task}/{self.method.name}-seed{self.seed}"
+        lesson = self.task if self.demonstrations is None else f"{self.task}-{self.demonstrations}"
+        return f"{self.stage}/{lesson}/{self.method.name}-seed{self.seed}"
 
     @property
     def train_options(self) -> tuple[str, ...]:
@@ -98,4 +101,6 @@ class Job:
     def describe(self) -> dict[str, Any]:
         """Return plain values that tell whether it is the same work."""
         values = {**asdict(self), "options": list(self.options), "decodings": list(self.decodings)}
+        if self.demonstrations is None:  # as it was before studies varied it
+            del values["demonstrations"]
         return values | {"data": self.data.describe()}

@@ -9,13 +9,14 @@ from dist2_robot.errors import InputError, did_you_mean
 
 DEFAULT = "default"  # leaves an option as dist2-train has it
 NO_DECODING = "none"  # of a policy without tokens
-REGRESSION = "regression"  # stands in the place of a head for the policy without tokens
+REGRESSION = "regression"
+WITHOUT_TOKENS = (REGRESSION, "mlp_l1", "act", "diffusion", "vqbet")  # options of policy= in the place of a head
 
 
 @dataclass(frozen=True)
 class Method:
     """Attributes:
-    head: Option of ``head=``, or ``regression`` for the policy without tokens, or ``default``.
+    head: Option of ``head=``, or one of `WITHOUT_TOKENS` for such a policy, or ``default``.
     loss: Option of ``loss=``, or ``default``.
     variant: Further options of dist2-train, separated by spaces: ``temperature.tau=8``.
     """
@@ -25,9 +26,14 @@ class Method:
     variant: str = ""
 
     @property
+    def has_tokens(self) -> bool:
+        """Whether its policy has tokens, and so rules to decode by."""
+        return self.head not in WITHOUT_TOKENS
+
+    @property
     def options(self) -> tuple[str, ...]:
         """What it adds to the command line of dist2-train."""
-        head = "policy=regression" if self.head == REGRESSION else f"head={self.head}"
+        head = f"head={self.head}" if self.has_tokens else f"policy={self.head}"
         chosen = [head] * (self.head != DEFAULT) + [f"loss={self.loss}"] * (self.loss != DEFAULT)
         return (*chosen, *self.variant.split())
 
@@ -67,7 +73,7 @@ def chosen_method(entry: Mapping[str, Any], known: Mapping[str, Collection[str]]
     if odd := set(entry) - {"head", "loss", "variant", "decodings"}:
         raise InputError(f"a method has head, loss, variant and decodings, not {', '.join(sorted(odd))}: {dict(entry)}")
     method = Method(**{key: str(value) for key, value in entry.items() if key != "decodings"})
-    check_option(method.head, [DEFAULT, *known["head"], *({REGRESSION} & {*known["policy"]})], "head")
+    check_option(method.head, [DEFAULT, *known["head"], *({*WITHOUT_TOKENS} & {*known["policy"]})], "head")
     check_option(method.loss, [DEFAULT, *known["loss"]], "loss")
     return method
 

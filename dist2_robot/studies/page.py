@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from dist2_robot.studies.curve_picture import write_curves
+from dist2_robot.studies.curve_table import curve_tables, varies_demonstrations
 from dist2_robot.studies.picture import write_picture
 from dist2_robot.studies.results import StudyResults
 from dist2_robot.studies.table import as_markdown, as_text, tables
@@ -9,9 +11,10 @@ from dist2_robot.studies.table import as_markdown, as_text, tables
 
 def write_page(results: StudyResults, output: Path) -> str:
     """Write table.md, table.txt and results.png; return the text."""
-    found = tables(results)
+    is_curve = varies_demonstrations(results)
+    found = curve_tables(results) if is_curve else tables(results)
     text = as_text(results.name, found)
     (output / "table.md").write_text(as_markdown(results.name, found))
     (output / "table.txt").write_text(text)
-    write_picture(results, output)
+    (write_curves if is_curve else write_picture)(results, output)
     return text

@@ -59,10 +59,12 @@ def read_results(output: Path) -> StudyResults:
 def rows_of(job: Job, found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a finished job from what its execution found.
 
-    A row holds ``stage``, ``task``, ``head``, ``loss``, ``variant``, ``seed`` (of the training), ``decoding``;
-    ``success`` (None with too many errors), ``interval`` (Wilson, 95 %), ``episodes``, ``errors``; ``action_error``
-    (held out, mean absolute, in tolerances), ``training_s``; ``evaluation_seed`` and ``outcomes``, a letter an episode:
-    success, failure, error. Episode i of two rows with one evaluation seed and task began in the same state.
+    A row holds ``stage``, ``task``, ``demonstrations`` (None where the study has one number of them), ``head``,
+    ``loss``, ``variant``, ``seed`` (of the training), ``decoding``; ``success`` (None with too many errors),
+    ``interval`` (Wilson, 95 %), ``episodes``, ``errors``; ``action_error`` (held out, mean absolute, in tolerances);
+    ``training_s``, and in processor time ``training_cpu_s`` and ``chunk_ms`` (to act once); ``parameters``;
+    ``evaluation_seed`` and ``outcomes``, a letter an episode: success, failure, error. Episode i of two rows with one
+    evaluation seed and task began in the same state.
     """
     return [
         {
@@ -77,6 +79,10 @@ def rows_of(job: Job, found: Mapping[str, Any]) -> list[dict[str, Any]]:
             "errors": each["outcomes"].count("error"),
             "action_error": each["action_error"],
             "training_s": found["training_s"],
+            "training_cpu_s": found.get("training_cpu_s"),
+            "demonstrations": job.demonstrations,
+            "chunk_ms": found.get("chunk_ms"),
+            "parameters": found.get("parameters"),
             "evaluation_seed": job.evaluation_seed,
             "outcomes": "".join(OUTCOMES[outcome] for outcome in each["outcomes"]),
         }
@@ -102,7 +108,8 @@ def gather(
     """
     unfinished = [job for stage in jobs.values() for job in stage if job.name in failures]
     refused = [job for job in unfinished if job.may_be_refused and failures[job.name].is_refused]
-    done = {(row["stage"], row["task"], row["head"], row["loss"], row["variant"], row["seed"]) for row in rows}
+    keys = ("stage", "task", "demonstrations", "head", "loss", "variant", "seed")
+    done = {tuple(row.get(key) for key in keys) for row in rows}
     return StudyResults(
         name=study.name,
         stages=[

@@ -91,7 +91,7 @@ def _do(
     pool.run(units, what, output, on_end)
 
 
-def share(jobs: Sequence[Job], shard: tuple[int, int]) -> list[Job]:
+def share[U: Unit](jobs: Sequence[U], shard: tuple[int, int]) -> list[U]:
     """Return the jobs of one machine."""
     index, count = shard
     if not 0 <= index < count:

@@ -49,7 +49,7 @@ def tables(results: StudyResults) -> list[Table]:
         if not rows:
             continue
         tasks = tasks_of(rows)
-        found.append(_rates(title, f"{stage['about']} {INTERVALS}", shown, tasks))
+        found.append(rates_table(title, f"{stage['about']} {INTERVALS}", shown, tasks))
         if stage["name"] == last:
             found += _differences(results, shown, tasks)
             found += _of_whole_runs(results, shown)
@@ -60,7 +60,8 @@ def tables(results: StudyResults) -> list[Table]:
     return found
 
 
-def _rates(title: str, text: str, shown: Sequence[Standing], tasks: Sequence[str]) -> Table:
+def rates_table(title: str, text: str, shown: Sequence[Standing], tasks: Sequence[str]) -> Table:
+    """Return the table of success rates by task, and of the action error."""
     header = ["head", "loss", "variant", "decoding", "mean", *tasks, "error"]
     rows = [
         [

@@ -62,7 +62,10 @@ class BinnedTokenizer(Tokenizer):
                 values[..., i] = low[i] + torch.remainder(values[..., i] - low[i], high[i] - low[i])
         inner = self.edges[:, 1:-1].contiguous()  # (A, V - 1): below the first is bin 0, above the last bin V - 1
         columns = values.movedim(-1, 0).flatten(1).contiguous()  # (A, B * T)
-        tokens = torch.searchsorted(inner, columns, right=True)
+        if torch.compiler.is_exporting():  # of a few numbers, and graphs know no search
+            tokens = (columns[..., None] >= inner[:, None]).sum(-1)
+        else:
+            tokens = torch.searchsorted(inner, columns, right=True)
         tokens = torch.minimum(tokens, self.counts[:, None] - 1)
         return tokens.unflatten(1, values.shape[:-1]).movedim(0, -1).flatten(-2)
 

@@ -123,5 +123,5 @@ class FsqTokenizer(VectorTokenizer):
         return tokens[..., None] // places % torch.tensor(self.levels, device=tokens.device)
 
     def _check_fitted(self) -> None:
-        if self.step[0].isnan():
+        if not torch.compiler.is_exporting() and self.step[0].isnan():
             raise ValueError("fsq has no components yet: call fit with recorded chunks first")

@@ -123,7 +123,7 @@ class ResidualVQTokenizer(VectorTokenizer):
         return vectors.reshape(-1, self.steps * self.coordinates)
 
     def _check_fitted(self) -> None:
-        if self.codebooks[0, 0, 0].isnan():
+        if not torch.compiler.is_exporting() and self.codebooks[0, 0, 0].isnan():
             raise ValueError("residual_vq has no codes yet: call fit with recorded chunks first")
 
 

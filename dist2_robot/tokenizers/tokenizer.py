@@ -11,6 +11,7 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.distances.protocol import Distance
 from dist2_robot.distances.table import DistanceTable
+from dist2_robot.finite import all_finite
 
 
 class Tokenizer(nn.Module, ABC):
@@ -62,7 +63,7 @@ class Tokenizer(nn.Module, ABC):
         """
         if actions.shape[-2:] != (self.horizon, len(self.spec)):
             raise ValueError(f"actions must be (B, {self.horizon}, {len(self.spec)}), got {tuple(actions.shape)}")
-        if not torch.isfinite(actions).all():
+        if not all_finite(actions):
             raise ValueError("cannot encode actions that are not finite")
         return self._encode(actions)
 
@@ -75,7 +76,7 @@ class Tokenizer(nn.Module, ABC):
             raise ValueError(f"a chunk has {self.tokens_per_chunk} tokens, got {tokens.shape[-1]}")
         if tokens.is_floating_point():
             raise ValueError(f"tokens are whole numbers, got {tokens.dtype}")
-        if ((tokens < 0) | (tokens >= self.vocab_size)).any():
+        if not torch.compiler.is_exporting() and ((tokens < 0) | (tokens >= self.vocab_size)).any():
             raise ValueError(f"tokens must lie in [0, {self.vocab_size}), got {tokens.min()} to {tokens.max()}")
         return self._decode(tokens)
 

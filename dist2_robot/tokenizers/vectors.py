@@ -46,26 +46,29 @@ class VectorTokenizer(Tokenizer):
         """Return actions (..., A) in tolerances, (..., E), float64."""
         from_low = self.in_limits(actions) - self._low
         plain = (from_low - (self._high - self._low) / 2) / self._tolerance
-        if not self._wraps.any():
+        if not any(d.wraps for d in self.spec.dimensions):
             return plain
         radius, period = self._circle()
-        angle = from_low[..., self._wraps] * (2 * math.pi / period) - math.pi
-        return torch.cat([plain[..., ~self._wraps], radius * angle.cos(), radius * angle.sin()], dim=-1)
+        straight, wraps = self._dimensions(wraps=False), self._dimensions(wraps=True)
+        angle = from_low[..., wraps] * (2 * math.pi / period) - math.pi
+        return torch.cat([plain[..., straight], radius * angle.cos(), radius * angle.sin()], dim=-1)
 
     def from_vectors(self, vectors: Tensor) -> Tensor:
         """Return the actions (..., A) nearest to vectors (..., E), within the limits, float32."""
-        if not self._wraps.any():
+        if not any(d.wraps for d in self.spec.dimensions):
             actions = vectors * self._tolerance + (self._high + self._low) / 2
         else:
-            count = int(self._wraps.sum())
+            straight, wraps = self._dimensions(wraps=False), self._dimensions(wraps=True)
+            count = len(wraps)
             plain, cosine, sine = vectors.split([len(self.spec) - count, count, count], dim=-1)
             _, period = self._circle()
             actions = vectors.new_empty(*vectors.shape[:-1], len(self.spec))
-            straight = ~self._wraps
             middle = (self._high + self._low) / 2
             actions[..., straight] = plain * self._tolerance[straight] + middle[straight]
-            angle = torch.atan2(sine, cosine)
-            actions[..., self._wraps] = self._low[self._wraps] + (angle + math.pi) * period / (2 * math.pi)
+            if torch.compiler.is_exporting():  # ONNX Runtime has no arc tangent of 64 bits
+                sine, cosine = sine.float(), cosine.float()
+            angle = torch.atan2(sine, cosine).double()
+            actions[..., wraps] = self._low[wraps] + (angle + math.pi) * period / (2 * math.pi)
         return torch.minimum(torch.maximum(actions, self._low), self._high).float()
 
     @property
@@ -95,5 +98,10 @@ class VectorTokenizer(Tokenizer):
 
     def _circle(self) -> tuple[Tensor, Tensor]:
         """Return the radius, in tolerances, and the period, in units of the action, of dimensions that wrap."""
-        period = (self._high - self._low)[self._wraps]
-        return period / (2 * math.pi * self._tolerance[self._wraps]), period
+        wraps = self._dimensions(wraps=True)
+        period = (self._high - self._low)[wraps]
+        return period / (2 * math.pi * self._tolerance[wraps]), period
+
+    def _dimensions(self, *, wraps: bool) -> list[int]:
+        """Return which dimensions wrap, or which do not: numbers, not a mask, whose sum no exported graph may ask."""
+        return [i for i, d in enumerate(self.spec.dimensions) if d.wraps == wraps]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dist2_robot.errors import InputError
-from dist2_robot.types import Batch, Observation
+from dist2_robot.types import Batch
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Augmentation:
         if not self.shift and not self.colour:
             return batch
         seen = {name: self._change(x) if x.ndim >= 4 else x for name, x in batch.observation.features.items()}
-        return replace(batch, observation=Observation(seen, batch.observation.tasks))
+        return replace(batch, observation=replace(batch.observation, features=seen))
 
     def _change(self, pictures: Tensor) -> Tensor:
         """Change pictures (B, [moments,] height, width, 3); the moments of one history alike."""

@@ -67,7 +67,7 @@ class Trainer:
         save: Called every ``save_every`` steps and at the end.
         is_stopped: Asked after every step; once it says yes, the training is saved and ends.
         seed: Of what losses, augmentation and dropout draw; each step's is a function of it and of the step.
-        augment: Changes the pictures of a batch.
+        augment: Changes what is observed of a batch, with draws of its own.
         accelerator: The processes; one by default.
     """
 

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from dist2_robot.checkpoints import store
-from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, PREFIX_STEPS, check_golden, golden_tensors
 from dist2_robot.checkpoints.manifest import DIGEST, MANIFEST_FILE
+from dist2_robot.checkpoints.registry import build_policy
 from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, numbered_checkpoints, read_tensors
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import MAX_BYTES
+from dist2_robot.types import Prefix
 from tests.checkpoints.saved import manifest_of, observation, save
 from tests.training.tiny import tiny_policy
 
@@ -54,6 +56,21 @@ def test_the_golden_pairs_are_given_again(folder):
     with torch.no_grad():
         policy.head.linear.weight.add_(torch.randn(policy.head.linear.weight.shape))
     assert check_golden(policy, read_tensors(folder, manifest, GOLDEN_FILE), []) > 0
+
+
+@pytest.mark.parametrize("kind", ["token", "regression"])
+def test_golden_pairs_hold_what_was_committed(kind):
+    policy = tiny_policy(changes={"max_prefix": 2}).eval()
+    if kind == "regression":
+        names = ("observation", "width", "depth", "attention_heads", "max_prefix")
+        config = {"name": kind, "horizon": policy.horizon, **{name: policy.config()[name] for name in names}}
+        policy = build_policy(policy.spec, config).eval()
+    given = torch.rand(5, 2, len(policy.spec))
+    seen = dataclasses.replace(observation(), prefix=Prefix(given, torch.tensor([0, 1, 2, 0, 1])))
+    golden = golden_tensors(policy, seen)
+    assert check_golden(policy, golden, []) == 0
+    other = golden | {PREFIX_STEPS: torch.zeros(5, dtype=torch.long)}
+    assert check_golden(policy, other, []) > 0
 
 
 def test_a_run_folder_means_its_best_else_its_last_checkpoint(tmp_path):

@@ -166,6 +166,71 @@ def test_a_huge_force_is_an_error():
     assert not info["is_success"]
 
 
+PERTURBED = {"sensor_noise": 0.5, "action_noise": 0.5, "delay": 0.5, "pushes": 1.0}
+
+
+@pytest.mark.parametrize("perturb", [None, PERTURBED])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_command_and_time_are_a_step_to_the_bit(perturb, parts):
+    stepped, lived = (make("PickPlace", perturb=perturb) for _ in range(2))
+    for env in (stepped, lived):
+        env.reset(seed=2)
+    for _ in range(60):
+        action = stepped.expert_action()
+        expected, *_, info = stepped.step(action)
+        lived.command(action)
+        for _ in range(parts):
+            lived.advance(0.05 / parts)
+        seen = lived.observe()
+        assert seen.keys() == expected.keys()
+        for part in seen:
+            np.testing.assert_array_equal(seen[part], expected[part])
+        assert lived.is_done() == info["is_success"]
+
+
+def test_time_that_fills_no_whole_physics_step_is_kept():
+    env = make("Reach")
+    env.reset(seed=0)
+    for _ in range(1000):
+        env.advance(0.001)
+    assert env._data.time == pytest.approx(1.0, abs=0.0025)
+
+
+def test_a_failure_stays_a_failure_until_the_next_episode():
+    env = make("Reach")
+    env.reset(seed=0)
+    env.is_success = lambda: True
+    env.is_failure = lambda: 0.07 < env._data.time < 0.13  # as when the post is touched and left
+    for done in (True, False, False, False):
+        env.advance(0.05)
+        assert env.is_done() == done
+    env.reset(seed=0)
+    assert env.is_done()
+
+
+@pytest.mark.fault("D1")
+@pytest.mark.parametrize("positions", [np.full(6, np.nan), np.zeros(5)])
+def test_only_finite_joint_positions_are_commanded(positions):
+    env = make("Reach")
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="6 finite joint positions"):
+        env.command(positions)
+    with pytest.raises(ValueError, match="control=joint"):
+        make("Reach", control="hand").command(np.zeros(6))
+
+
+@pytest.mark.fault("R13")
+def test_a_failed_simulation_is_an_error_until_it_is_reset():
+    env = make("Lift")
+    env.reset(seed=0)
+    env._data.body("cube").xfrc_applied[:] = 1e12
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="MuJoCo warned"):
+            env.advance(0.05)
+    env.reset(seed=0)
+    env.advance(0.05)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_perturbation_leaves_the_start_and_changes_the_rest(kind):
     calm, rough, still_calm = (make("Lift", perturb=perturb) for perturb in (None, {kind: 1.0}, {kind: 0.0}))

@@ -251,6 +251,7 @@ def test_weights_that_are_not_finite_are_an_error(policy):
         ({"model": None}, "language_model"),
         ({"lora": {"rank": "many"}}, "rank"),
         ({"decoding": "argmx"}, "argmax"),
+        ({"max_prefix": 4}, "policy.max_prefix must be 0"),
     ],
 )
 def test_what_cannot_be_built_is_told_in_one_line(llama, changes, says):

@@ -12,6 +12,7 @@ from dist2_robot.data.table import read_table
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.errors import InputError
 from dist2_robot.losses.output import LossOutput
+from dist2_robot.training.committed import RandomPrefix
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.trainer import MAX_SKIPPED_STEPS, Trainer, TrainingFailedError
 from tests.training.tiny import CONFIG, tiny_policy
@@ -133,6 +134,25 @@ def test_going_on_is_as_if_it_had_never_stopped(stream, stop, loss):
         assert expected[2] == actual[2]
     for expected, actual in zip(whole.tracker[stop:], again.tracker, strict=True):
         assert expected | {"samples_per_s": 0} == actual | {"samples_per_s": 0}
+
+
+@pytest.mark.fault("R4")
+def test_what_is_given_away_is_a_function_of_seed_and_step(stream):
+    def make_committing(seed):
+        policy = tiny_policy(seed, changes={"max_prefix": 2})
+        trainer = make(policy, save_every=5)
+        trainer.augment = RandomPrefix(policy.spec, 2, noise=0.5)
+        return trainer
+
+    whole = make_committing(0)
+    whole.run(stream.from_step(0))
+    model, state, step = whole.save[0]
+    again = make_committing(9)
+    again.policy.load_state_dict(model)
+    again.restore(state, step)
+    again.run(stream.from_step(step))
+    assert same(whole.save[-1][0], again.save[-1][0])
+    assert same(whole.save[-1][1], again.save[-1][1])
 
 
 @pytest.mark.fault("R7")

@@ -18,6 +18,7 @@ from gym_dist2.so101.perturbations import Perturbations
 
 RATE_HZ = 20
 TIMESTEP_S = 0.0025
+_PHYSICS_STEPS = round(1 / (RATE_HZ * TIMESTEP_S))  # of one step
 HOME = np.array([0.0, -40.0, 40.0, 80.0, 0.0, 50.0])  # positions at the start of an episode
 HOME_SPREAD = np.array([3.0, 3.0, 3.0, 3.0, 3.0, 0.0])  # half widths
 HAND_STEP = np.array([0.03, 0.03, 0.03, 0.15, 0.15])  # farthest that an action may ask the hand to go: m, rad
@@ -41,6 +42,8 @@ class SO101Task(gym.Env):
 
     Success is told in ``info["is_success"]`` at every step and does not end the episode. It is truncated after
     `time_limit` steps, and at once when the simulation fails, which ``info["simulation_error"]`` tells in words.
+
+    A robot that lives in real time uses `command`, `advance`, `observe` and `is_done` in place of `step`.
 
     Args:
         control: What an action is.
@@ -87,6 +90,7 @@ class SO101Task(gym.Env):
         self._max_episode_steps, self.task = self.time_limit, type(self).__name__
         self.mode = 0  # what the expert has chosen in this episode, below `modes`
         self._steps = 0
+        self._begin_time()
 
         spec = action_spec(control)
         self._low, self._high = (
@@ -157,6 +161,7 @@ class SO101Task(gym.Env):
         self.mode = int(self.np_random.integers(self.modes))
         self._mujoco.mj_forward(self._model, self._data)
         self._steps = 0
+        self._begin_time()
         return self._observation(), {"is_success": False}
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
@@ -168,7 +173,7 @@ class SO101Task(gym.Env):
         self._data.ctrl[:] = self._targets_rad(np.clip(action, self._low, self._high))
         self._perturbations.push(self._data, "gripper", self._steps)
         time_before = self._data.time
-        self._mujoco.mj_step(self._model, self._data, round(1 / (RATE_HZ * TIMESTEP_S)))
+        self._mujoco.mj_step(self._model, self._data, _PHYSICS_STEPS)
         if error := self._simulation_error(time_before):
             return self._broken(error)
         self._steps += 1
@@ -176,6 +181,51 @@ class SO101Task(gym.Env):
         is_success = not is_failure and self.is_success()
         reward = 0.0 if is_failure else self.progress()
         return self._observation(), reward, is_failure, self._steps >= self.time_limit, {"is_success": is_success}
+
+    # A robot's side: time passes by itself. With ``control=joint``, `command(a)`, `advance(1 / RATE_HZ)` and `observe`
+    # do to the bit what `step(a)` does.
+
+    def command(self, positions: np.ndarray) -> None:
+        """Ask the servos for joint positions (6,), clipped to their limits, from now on.
+
+        Raises:
+            ValueError: They are not finite, or an action is a movement of the hand here.
+        """
+        positions = np.asarray(positions, np.float64)
+        if self.control != "joint" or positions.shape != (6,) or not np.isfinite(positions).all():
+            raise ValueError(f"needs control=joint and 6 finite joint positions, got {positions.tolist()}")
+        positions = self._perturbations.act(positions, self._tolerances)
+        self._data.ctrl[:] = self._targets_rad(np.clip(positions, self._low, self._high))
+
+    def advance(self, seconds: float) -> None:
+        """Let physics run on, in whole steps of `TIMESTEP_S`; what is left over is added the next time.
+
+        Raises:
+            RuntimeError: The simulation failed, and goes on failing until `reset`.
+        """
+        self._owed_s += seconds
+        count = int(self._owed_s / TIMESTEP_S + 1e-6)
+        self._owed_s -= count * TIMESTEP_S
+        while count > 0:
+            if self._into_step == 0:
+                self._perturbations.push(self._data, "gripper", self._steps)
+            run = min(count, _PHYSICS_STEPS - self._into_step)
+            time_before = self._data.time
+            self._mujoco.mj_step(self._model, self._data, run)
+            if error := self._simulation_error(time_before):
+                raise RuntimeError(error)
+            count, self._into_step = count - run, (self._into_step + run) % _PHYSICS_STEPS
+            if self._into_step == 0:
+                self._steps += 1
+            self._has_failed = self._has_failed or self.is_failure()
+
+    def observe(self, pictures: bool = True) -> dict[str, Any]:
+        """Return what is sensed now; without pictures it is cheap."""
+        return self._observation(pictures)
+
+    def is_done(self) -> bool:
+        """Tell whether the task is done now, and nothing that makes it impossible happened since `reset`."""
+        return not self._has_failed and not self.is_failure() and self.is_success()
 
     def expert_action(self) -> np.ndarray:
         """Return what the scripted expert does now, (6,)."""
@@ -227,7 +277,10 @@ class SO101Task(gym.Env):
         angles = self._hand.solve(self.hand_pose + action[:5], self._data.qpos[:5])
         return to_angles_rad(np.array([*np.degrees(angles), action[5]]))
 
-    def _observation(self) -> dict[str, Any]:
+    def _begin_time(self) -> None:
+        self._owed_s, self._into_step, self._has_failed = 0.0, 0, False
+
+    def _observation(self, pictures: bool = True) -> dict[str, Any]:
         positions, places = self._perturbations.see(
             to_positions(self._data.qpos[:6].copy()),
             np.concatenate([self.hand_pose[:3], self.things()]),
@@ -237,7 +290,7 @@ class SO101Task(gym.Env):
             "agent_pos": positions.astype(np.float32),
             "environment_state": places.astype(np.float32),
         }
-        if self.cameras:
+        if self.cameras and pictures:
             observation["pixels"] = {c: self._painter.draw(self._data, c, self.image_size) for c in self.cameras}
         return observation
 

@@ -1,0 +1,1 @@
+"""The claims of the DIST2Loss paper, tried again with controls."""

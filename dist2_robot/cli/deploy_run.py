@@ -1,0 +1,178 @@
+"""One run on a robot: a person arms it, episodes of a simulated one follow each other, somebody stops it."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from dist2_robot.deploy.clock import MonotonicClock
+from dist2_robot.deploy.control_loop import ControlLoop, Tick
+from dist2_robot.deploy.keys import Keys
+from dist2_robot.deploy.link import PolicyLink
+from dist2_robot.deploy.live_view import LiveView
+from dist2_robot.deploy.log_writer import LogWriter
+from dist2_robot.deploy.machine import State
+from dist2_robot.deploy.remote_robot import RemoteRobot, RemoteSimulatedRobot
+from dist2_robot.deploy.settings import ControlSettings
+from dist2_robot.deploy.statistics import RunStatistics
+from dist2_robot.errors import InputError
+from dist2_robot.evaluation.intervals import wilson_interval
+from dist2_robot.seeding import stream_seed
+
+SUCCESS, TIME_LIMIT, DURATION, KEY = "success", "the episode's time is over", "duration_s is over", "stopped by a key"
+ENDINGS = (SUCCESS, TIME_LIMIT, DURATION, KEY)
+SIGNAL_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+
+
+class DeployRun:
+    """Args:
+    robot: Opened, not connected.
+    link: To the policy, which fits the robot.
+    settings: Of the loop.
+    log: Of the run.
+    config: Of dist2-deploy: how many episodes, how long, who arms, whether to draw.
+    """
+
+    def __init__(
+        self,
+        robot: RemoteRobot,
+        link: PolicyLink,
+        settings: ControlSettings,
+        log: LogWriter,
+        config: Mapping[str, Any],
+    ) -> None:
+        self._robot, self._settings, self._config = robot, settings, config
+        self._statistics = RunStatistics(settings.period_s)
+        self._view: LiveView | None = None
+        self.loop = ControlLoop(robot, link, MonotonicClock(), settings, log, self._watch)
+        self._is_ended = False  # a person, a signal or the time has ended the run, not only an episode
+        self._may_go_on = False
+        self._episodes: list[dict[str, Any]] = []
+
+    def stop(self, reason: str) -> None:
+        """Stop the robot and end the run; from any thread."""
+        self._is_ended = self._may_go_on = True
+        self.loop.stop(reason)
+
+    def run(self) -> dict[str, Any]:
+        """Connect, move, disconnect; return results as plain values."""
+        robot = self._robot.description
+        self._ask_to_arm()
+        self._robot.connect()
+        keys = {" ": lambda: self.stop(KEY), "q": lambda: self.stop(KEY), "\n": self._go_on}
+        with Keys(keys), self._drawn():
+            try:
+                if isinstance(self._robot, RemoteSimulatedRobot):
+                    self._do_episodes(self._robot)
+                else:
+                    self.loop.run(self._until)
+                    self._hold_until_told()
+            finally:
+                self._robot.disconnect()
+        reason = self.loop.controller.machine.reason
+        return {
+            "reason": reason,
+            "exit_code": SIGNAL_CODES.get(reason, 0 if reason in ENDINGS else 1),
+            "stop": robot.stop,
+            "on_disconnect": robot.on_disconnect,
+            "time": self._statistics.summary(),
+            **self._successes(),
+        }
+
+    def _ask_to_arm(self) -> None:
+        robot, arm = self._robot.description, self._config["arm"]
+        if arm not in ("ask", "yes"):
+            raise InputError(f"arm must be ask or yes, got '{arm}'")
+        print(f"robot: {robot.name}")
+        print(f"  a stop means: {robot.stop} the position; when it is disconnected: {robot.on_disconnect}")
+        limits = self.loop.controller.limits
+        for i, dimension in enumerate(robot.spec.dimensions):
+            unit = dimension.unit
+            print(
+                f"  {dimension.name}: {limits.low[i]:.4g} to {limits.high[i]:.4g} {unit}, at most "
+                f"{limits.velocity[i]:.4g} {unit}/s"
+            )
+        for note in robot.notes:
+            print(f"  note: {note}")
+        if robot.is_simulated or self._settings.mode != "live" or arm == "yes":
+            return
+        print("Software limits are no safety function: keep the emergency stop within reach.")
+        try:
+            answer = input("The robot will move. Type 'arm' to arm it: ")
+        except EOFError:
+            answer = ""
+        if answer.strip() != "arm":
+            raise InputError("not armed: type 'arm' when asked, or say arm=yes")
+
+    @contextlib.contextmanager
+    def _drawn(self) -> Any:
+        if not self._config["view"]:
+            yield
+            return
+        controller, spec = self.loop.controller, self._robot.description.spec
+        title = f"{controller.card.checkpoint} on {self._robot.description.name}: space stops"
+        with LiveView(title, spec.names, spec.units, controller.limits, self._settings) as view:
+            self._view = view
+            yield
+
+    def _watch(self, tick: Tick) -> None:
+        self._statistics(tick)
+        if self._view is not None:
+            self._view(tick)
+
+    def _until(self, tick: Tick) -> str:
+        duration_s = self._config["duration_s"]
+        if duration_s is not None and self._statistics.seconds(tick) >= duration_s:
+            self._is_ended = True
+            return DURATION
+        return ""
+
+    def _do_episodes(self, robot: RemoteSimulatedRobot) -> None:
+        count = self._config["episodes"]
+        if count is None:
+            count = 1 if self._config["duration_s"] is None else 10**9
+        limit_s = self._config["robot"]["episode_s"]
+        while len(self._episodes) < count and not self._is_ended:
+            index = len(self._episodes)
+            seed = stream_seed(self._config["seed"], "evaluate", index)
+            began_s: float | None = None
+
+            def until(tick: Tick) -> str:
+                nonlocal began_s
+                began_s = tick.seen.now_s if began_s is None else began_s
+                if tick.seen.reading is not None and tick.seen.reading.is_success:
+                    return SUCCESS
+                return TIME_LIMIT if tick.seen.now_s - began_s >= limit_s else self._until(tick)
+
+            last = self.loop.run(until, before=lambda seed=seed: robot.begin_episode(seed))
+            reason = self.loop.controller.machine.reason
+            seconds = last.seen.now_s - (began_s or last.seen.now_s)
+            if reason in (DURATION, *SIGNAL_CODES, KEY):
+                return  # an episode that was cut off is neither success nor failure
+            outcome = "success" if reason == SUCCESS else "failure"
+            self._episodes.append({"seed": seed, "outcome": outcome, "reason": reason, "seconds": seconds})
+            if self.loop.state is State.DISARMED or reason not in ENDINGS:
+                return  # a fault is a person's to look at, also in simulation
+
+    def _hold_until_told(self) -> None:
+        """Keep a real arm where it is until a person has it: without its torque it may fall."""
+        robot = self._robot.description
+        if robot.on_disconnect == "hold" or robot.stop == "release" or self.loop.state is not State.STOPPED:
+            return
+        self._may_go_on = False
+        print(
+            "\nheld. When it is disconnected the arm is released and may fall: support it, then press Enter", flush=True
+        )
+        while not self._may_go_on:
+            self.loop.tick()
+
+    def _go_on(self) -> None:
+        self._may_go_on = True
+
+    def _successes(self) -> dict[str, Any]:
+        wins = sum(episode["outcome"] == "success" for episode in self._episodes)
+        count = len(self._episodes)
+        return {
+            "episodes": self._episodes,
+            "success_rate": wins / count if count else None,
+            "success_interval": list(wilson_interval(wins, count)) if count else None,
+        }

@@ -1,0 +1,364 @@
+"""Every decision of the control loop, as a function of what came in: no clock, no robot, no socket in here.
+
+In order of a tick: faults, a person's commands, answers of the policy, what to send, what to ask.
+
+T steps of a chunk, A action dimensions, P committed steps.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dist2_robot.deploy.chunk_check import NotFiniteError, check_content
+from dist2_robot.deploy.inference import PolicyCard
+from dist2_robot.deploy.limits import MotionLimits
+from dist2_robot.deploy.link import ChunkRequest, TimedChunk
+from dist2_robot.deploy.machine import State, StateMachine
+from dist2_robot.deploy.moments import Moments
+from dist2_robot.deploy.motion_guard import MotionGuard
+from dist2_robot.deploy.reading_check import ReadingCheck
+from dist2_robot.deploy.robot import Reading, RobotDescription
+from dist2_robot.deploy.settings import ControlSettings
+from dist2_robot.deploy.tick import TickInput, TickOutput
+from dist2_robot.deploy.timeline import Timeline
+from dist2_robot.errors import InputError
+
+REJECTED_IN_A_ROW = 3  # chunks that cannot be played, until it stops
+SLOWEST = 0.1  # play seconds a second
+SPEED_MARGIN = 0.95  # of the velocity limit, which leaves the guard some to catch up with
+LATENCIES = 10  # remembered
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request that is not answered yet."""
+
+    sequence: int
+    observed_s: float
+    play_s: float
+    is_standing: bool
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """What a state makes of a tick."""
+
+    wanted: np.ndarray | None = None
+    target: np.ndarray | None = None
+    is_limited: bool = False
+    speed: float = 1.0
+    unsure: float | None = None
+    entropy: float | None = None
+
+
+class Controller:
+    """Moves one robot by one policy.
+
+    Args:
+        robot: What it moves; its joints are those of the policy, see `fitness`.
+        card: What the policy needs and gives.
+        settings: The user's choices.
+
+    Raises:
+        InputError: The loop is too slow to brake, or no position is inside the limits of both robot and policy.
+    """
+
+    def __init__(self, robot: RobotDescription, card: PolicyCard, settings: ControlSettings) -> None:
+        self.settings, self.card = settings, card
+        spec = card.spec
+        low, high = (np.array([getattr(d, side) for d in spec.dimensions]) for side in ("low", "high"))
+        limits = robot.limits
+        self.limits: MotionLimits = replace(limits, low=np.maximum(limits.low, low), high=np.minimum(limits.high, high))
+        self._tolerances = np.array([d.tolerance for d in spec.dimensions])
+        self._is_gripper = np.array([d.kind == "gripper" for d in spec.dimensions])
+        self.guard = MotionGuard(self.limits, settings.period_s)
+        self.machine = StateMachine()
+        self.timeline = Timeline(spec, settings.blend_s)
+        self._check = ReadingCheck(settings, robot)
+        observation = card.observation
+        self._moments = Moments(observation.names, observation.history, self.timeline.period_s)
+        self._sequence = 0
+        self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self._events: list[str] = []
+        self._forget()
+
+    def tick(self, seen: TickInput) -> TickOutput:
+        """Decide one tick."""
+        self._events, self._jump = [], None
+        before = self.machine.state
+        self._obey(seen)
+        self._look_for_faults(seen)
+        if seen.reading is not None and self.machine.state is not State.DISARMED:
+            self._moments.add(seen.now_s, seen.reading.features)
+        for chunk in seen.chunks:
+            self._take(chunk, seen)
+        motion = self._move(seen)
+        request = self._ask(seen)
+        if self.machine.state is not before:
+            self._say(f"{before} -> {self.machine.state}" + (f": {self.machine.reason}" if self.machine.reason else ""))
+        return TickOutput(
+            **vars(motion),
+            state=self.machine.state,
+            reason=self.machine.reason,
+            request=request,
+            jump=self._jump,
+            events=tuple(self._events),
+        )
+
+    # Faults and commands.
+
+    def _obey(self, seen: TickInput) -> None:
+        for command in seen.commands:
+            stands = self.guard.is_at_rest or self._is_robot_lost
+            if command == "rearm" and self.machine.state is State.STOPPED and stands:
+                self.machine.rearm()
+                self._forget()
+            elif command == "arm" and self.machine.state is State.DISARMED and seen.reading is not None:
+                self._arm(seen.reading, seen.now_s)
+            else:
+                self._say(f"'{command}' means nothing in {self.machine.state}")
+
+    def _arm(self, reading: Reading, now_s: float) -> None:
+        at = np.asarray(reading.positions, np.float64)
+        inside = np.clip(at, self.limits.low, self.limits.high)
+        try:
+            self.guard.begin(np.where(np.abs(inside - at) <= self._tolerances, inside, at))
+        except InputError as error:
+            self.machine.reason = str(error)
+            self._say(f"not armed: {error}")
+            return
+        self._forget()
+        self._since_s = now_s
+        self.machine.arm()
+
+    def _forget(self) -> None:
+        """Begin anew: nothing is planned, asked for or known."""
+        self.timeline.clear()
+        self._moments.clear()
+        self._check.clear()
+        self._asked: _Asked | None = None
+        self._chunk: TimedChunk | None = None
+        self._ramp: np.ndarray | None = None
+        self._ramp_at: np.ndarray = self.guard.position
+        self._jump: float | None = None
+        self._play_s, self._speed = 0.0, 1.0
+        self._since_s = 0.0  # when the present state began
+        self._lags_since_s: float | None = None
+        self._rejected = 0
+        self._is_robot_lost = False
+
+    def _look_for_faults(self, seen: TickInput) -> None:
+        if self.machine.state is State.DISARMED:
+            return
+        self._is_robot_lost |= bool(seen.robot_fault)
+        is_sent = self.settings.mode == "live" and self.machine.state is not State.STOPPED
+        is_still = not is_sent or self.guard.is_at_rest
+        stale = self._check.fault(seen, is_still=is_still)
+        for reason in (seen.stop, seen.robot_fault, seen.link_fault, stale):
+            if reason:
+                self._stop(reason)
+        if seen.skipped:
+            self._say(f"{seen.skipped} ticks were skipped")
+            self.guard.stood_still()
+
+    def _stop(self, reason: str) -> None:
+        self.machine.stop(reason)
+        self._asked = None
+
+    def _hold(self, reason: str, now_s: float) -> None:
+        self.machine.hold(reason)
+        self._asked = None  # what was asked before it stood still is answered too late
+        self._since_s = now_s
+
+    # Answers.
+
+    def _take(self, chunk: TimedChunk, seen: TickInput) -> None:
+        asked = self._asked
+        if asked is None or chunk.sequence != asked.sequence or chunk.observed_s != asked.observed_s:
+            kind = "was never asked for" if chunk.sequence >= self._sequence else "is no longer wanted"
+            self._say(f"chunk {chunk.sequence} dropped: it {kind}")
+            return
+        self._asked = None
+        try:
+            wrong = check_content(chunk, self.card.spec, self.card.horizon)
+        except NotFiniteError as error:
+            self._stop(f"chunk {chunk.sequence} is not finite: {error}")
+            return
+        end_s = asked.play_s + self.card.horizon * self.timeline.period_s
+        late = "all its steps are past" if self._play_s >= end_s else ""
+        if wrong or late:
+            self._say(f"chunk {chunk.sequence} dropped: {wrong or late}")
+            self._rejected += bool(wrong)
+            if self._rejected >= REJECTED_IN_A_ROW:
+                self._stop(f"{self._rejected} chunks in a row cannot be played: {wrong}")
+            return
+        self._rejected = 0
+        self._latencies.append(seen.now_s - asked.observed_s)
+        self._use(chunk, asked, seen)
+
+    def _use(self, chunk: TimedChunk, asked: _Asked, seen: TickInput) -> None:
+        if self.machine.state is State.READY and self.settings.mode != "shadow" and not self._may_start(chunk, seen):
+            return
+        unsure = self._unsure_of(chunk, 0)
+        most = self.settings.stop_when_unsure
+        if self.machine.state is State.HOLD and unsure is not None and most is not None and unsure > most:
+            self._say(f"chunk {chunk.sequence} dropped: unsure, it expects to be off by {unsure:.1f} tolerances")
+            return
+        self._chunk = chunk
+        self._jump = self.timeline.put(chunk.actions, asked.play_s, self._play_s)
+        if self.machine.state is State.READY:
+            self.machine.start()
+        elif self.machine.state is State.HOLD:
+            self.machine.resume()
+
+    def _may_start(self, chunk: TimedChunk, seen: TickInput) -> bool:
+        """Tell whether the first action is near where the robot stands; else refuse, or begin to go there."""
+        assert seen.reading is not None
+        first = np.clip(np.asarray(chunk.actions[0], np.float64), self.limits.low, self.limits.high)
+        gap = np.abs(first - seen.reading.positions) / self.limits.velocity
+        gap[self._is_gripper] = 0
+        if gap.max() <= self.settings.start_within_s:
+            return True
+        worst = int(gap.argmax())
+        name, at = self.card.spec.names[worst], seen.reading.positions[worst]
+        text = f"the first action is far from where the robot stands: '{name}' {first[worst]:.4g}, it is at {at:.4g}"
+        if self.settings.start == "ramp" and self._ramp is None:
+            self._say(f"{text}: going there slowly")
+            self._ramp, self._ramp_at = first, self.guard.position
+        else:
+            self.machine.refuse(f"{text}: move it there, or start=ramp goes there slowly")
+        return False
+
+    # What to send.
+
+    def _move(self, seen: TickInput) -> _Motion:
+        moves: dict[State, Callable[[TickInput], _Motion]] = {
+            State.DISARMED: lambda _: _Motion(),
+            State.READY: self._stand_ready,
+            State.RUNNING: self._follow,
+            State.HOLD: self._stand_by,
+            State.STOPPED: self._come_to_rest,
+        }
+        return moves[self.machine.state](seen)
+
+    def _come_to_rest(self, _: TickInput) -> _Motion:
+        # A robot that failed is told to stop, once, by the loop; it is sent nothing more.
+        return _Motion(target=None if self._is_robot_lost else self.guard.brake())
+
+    def _stand_ready(self, seen: TickInput) -> _Motion:
+        if self._ramp is None:
+            if seen.now_s - self._since_s > self.settings.answer_timeout_s:
+                self.machine.refuse(f"the policy did not answer within {self.settings.answer_timeout_s:g} s")
+            return _Motion(target=self.guard.brake())
+        step = self.limits.velocity * self.settings.ramp_speed * self.settings.period_s
+        way = np.clip(self._ramp - self._ramp_at, -step, step)
+        self._ramp_at = self._ramp_at + way
+        target = self.guard.step(self._ramp_at, way / self.settings.period_s)
+        self._since_s = seen.now_s
+        return _Motion(wanted=self._ramp_at, target=target)
+
+    def _stand_by(self, seen: TickInput) -> _Motion:
+        if seen.now_s - self._since_s > self.settings.hold_timeout_s:
+            self._stop(f"no way to go on for {self.settings.hold_timeout_s:g} s: {self.machine.reason}")
+        return _Motion(target=self.guard.brake())
+
+    def _follow(self, seen: TickInput) -> _Motion:
+        settings, period_s = self.settings, self.settings.period_s
+        self._play_s += period_s * self._speed
+        wanted = self.timeline.at(self._play_s)
+        if settings.wait and wanted is not None and self._is_used_up(0.0):
+            wanted = None
+        step = self.timeline.step_index(self._play_s)
+        unsure, entropy = self._unsure_of(self._chunk, step), self._entropy_of(step)
+        if settings.mode == "shadow":
+            return _Motion(wanted=wanted, unsure=unsure, entropy=entropy)
+        if wanted is None:
+            self._hold("the chunk is used up and no other has come", seen.now_s)
+            return self._stand_by(seen)
+        if unsure is not None and settings.stop_when_unsure is not None and unsure > settings.stop_when_unsure:
+            self._hold(f"unsure: the policy expects to be off by {unsure:.1f} tolerances", seen.now_s)
+            return self._stand_by(seen)
+        velocity = self._velocity(wanted)
+        self._speed = self._speed_for(velocity, unsure)
+        target = self.guard.step(wanted, velocity * self._speed)
+        is_limited = self._lags(wanted, target, seen.now_s)
+        return _Motion(wanted, target, is_limited, self._speed, unsure, entropy)
+
+    def _velocity(self, wanted: np.ndarray) -> np.ndarray:
+        """Return how fast what is wanted moves at full speed, (A,)."""
+        later = self.timeline.at(self._play_s + self.settings.period_s)
+        if later is None:
+            return np.zeros_like(wanted)
+        return (later - wanted) / self.settings.period_s
+
+    def _speed_for(self, velocity: np.ndarray, unsure: float | None) -> float:
+        """Return a play speed at which no joint is asked for more than its velocity limit: slower, on the same path."""
+        share = np.where(self._is_gripper, 0, np.abs(velocity) / self.limits.velocity).max()
+        speed = min(1.0, SPEED_MARGIN / max(share, 1e-9))
+        slow = self.settings.slow_when_unsure
+        if unsure is not None and slow is not None and unsure > slow:
+            speed = min(speed, slow / unsure)
+        return max(float(speed), SLOWEST)
+
+    def _lags(self, wanted: np.ndarray, target: np.ndarray, now_s: float) -> bool:
+        lag = np.abs(wanted - target) - self._tolerances
+        lag[self._is_gripper] = 0
+        if lag.max() <= 1e-9:
+            self._lags_since_s = None
+            return False
+        self._lags_since_s = now_s if self._lags_since_s is None else self._lags_since_s
+        if now_s - self._lags_since_s > self.settings.limited_timeout_s:
+            name = self.card.spec.names[int(lag.argmax())]
+            self._stop(f"the limits kept '{name}' from what the policy wants for {self.settings.limited_timeout_s:g} s")
+        return True
+
+    # What to ask.
+
+    def _ask(self, seen: TickInput) -> ChunkRequest | None:
+        if self._asked is not None or seen.reading is None or not self._is_time_to_ask():
+            return None
+        prefix = np.zeros((0, len(self.card.spec)))
+        if self.machine.state is State.RUNNING and self.settings.use_prefix and self.card.max_prefix:
+            until_s = self._play_s + self._latency_s * self._speed
+            prefix = self.timeline.prefix(self._play_s, until_s)[: self.card.max_prefix]
+        is_standing = self.machine.state is not State.RUNNING
+        self._asked = _Asked(self._sequence, seen.now_s, self._play_s, is_standing)
+        self._sequence += 1
+        shown = self._moments.shown()
+        return ChunkRequest(self._asked.sequence, seen.now_s, shown, prefix.astype(np.float32), self.settings.task)
+
+    def _is_time_to_ask(self) -> bool:
+        state = self.machine.state
+        if state is State.RUNNING and self.settings.mode == "shadow":
+            return self.timeline.at(self._play_s) is None or self._is_used_up(self._latency_s)
+        if state is State.RUNNING:
+            return not self.settings.wait and self._is_used_up(self._latency_s)
+        if state is State.READY and self._ramp is not None:
+            return self.guard.is_at_rest and bool((self._ramp_at == self._ramp).all())
+        return state in (State.READY, State.HOLD) and self.guard.is_at_rest
+
+    def _is_used_up(self, ahead_s: float) -> bool:
+        """Tell whether the steps of a chunk that are to be played will have been so, some time ahead."""
+        left_s = self.timeline.ends_s() - self._play_s
+        unplayed_s = (self.card.horizon - self.settings.n_action_steps) * self.timeline.period_s
+        return left_s - ahead_s <= unplayed_s + 1e-9
+
+    @property
+    def _latency_s(self) -> float:
+        """How long an answer is expected to take."""
+        return max(self._latencies, default=self.settings.latency_s)
+
+    # How sure the policy is.
+
+    def _unsure_of(self, chunk: TimedChunk | None, step: int) -> float | None:
+        if chunk is None or chunk.expected_error is None:
+            return None
+        return float((chunk.expected_error[step] / self._tolerances).mean())
+
+    def _entropy_of(self, step: int) -> float | None:
+        return None if self._chunk is None or self._chunk.entropy is None else float(self._chunk.entropy[step])
+
+    def _say(self, event: str) -> None:
+        self._events.append(event)

@@ -1,0 +1,111 @@
+"""Whether a policy fits a robot: all that must agree before anything is connected."""
+
+from collections.abc import Iterator
+from itertools import zip_longest
+
+from dist2_robot.actions.spec import ActionDimension
+from dist2_robot.deploy.inference import PolicyCard
+from dist2_robot.deploy.robot import RobotDescription
+from dist2_robot.deploy.settings import ControlSettings
+
+ASPECT = 0.02  # how much the sides of a picture may differ in proportion
+
+
+def differences(card: PolicyCard, robot: RobotDescription, settings: ControlSettings) -> list[str]:
+    """Return all that keeps a policy from a robot, one line each, naming the part; an empty list if it fits."""
+    return [
+        *_actions(card, robot),
+        *_limits(card, robot),
+        *_observation(card, robot),
+        *_rate(card, settings),
+        *_task(card, settings),
+        *_sameness(card),
+    ]
+
+
+def _actions(card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
+    policy, has = card.spec, robot.spec
+    if policy.control_mode != "absolute" or has.control_mode != "absolute":
+        yield (
+            f"the policy's actions are {policy.control_mode}, the robot's {has.control_mode}: only absolute joint "
+            "targets can be kept inside limits; train on recordings with those"
+        )
+    if policy.names != has.names:
+        if sorted(policy.names) == sorted(has.names):
+            yield f"the order of the joints differs: the policy has {_list(policy.names)}, the robot {_list(has.names)}"
+        for i, (wanted, given) in enumerate(zip_longest(policy.names, has.names)):
+            if wanted != given:
+                yield f"action {i} is '{wanted}' for the policy and '{given}' for the robot"
+    by_name = {d.name: d for d in has.dimensions}
+    for dimension in policy.dimensions:
+        other = by_name.get(dimension.name)
+        if other is not None:
+            yield from _dimension(dimension, other)
+
+
+def _dimension(policy: ActionDimension, robot: ActionDimension) -> Iterator[str]:
+    for entry in ("unit", "kind", "wraps"):
+        wanted, given = getattr(policy, entry), getattr(robot, entry)
+        if wanted != given and "?" not in (wanted, given):
+            yield f"'{policy.name}': its {entry} is {wanted} for the policy and {given} for the robot"
+
+
+def _limits(card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
+    if len(card.spec) != len(robot.limits.low):
+        return
+    for d, low, high in zip(card.spec.dimensions, robot.limits.low, robot.limits.high, strict=True):
+        if max(d.low, low) >= min(d.high, high):
+            yield (
+                f"'{d.name}': the policy's range {d.low:.4g} to {d.high:.4g} and the robot's {low:.4g} to {high:.4g} "
+                "do not overlap"
+            )
+
+
+def _observation(card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
+    for feature, size in card.observation.numbers.items():
+        wanted = list(card.observation_names.get(feature, []))
+        given = list(robot.observation_names.get(feature, []))
+        if not given:
+            yield f"the policy looks at '{feature}', which the robot does not tell"
+        elif wanted and wanted != given:
+            yield f"'{feature}' is {_list(wanted)} for the policy and {_list(given)} for the robot"
+        elif len(given) != size:
+            yield f"'{feature}' has {size} numbers for the policy and {len(given)} for the robot"
+    for camera, (height, width) in card.observation.pictures.items():
+        if camera not in robot.pictures:
+            has = f"only {_list(sorted(robot.pictures))}" if robot.pictures else "no camera"
+            yield f"the policy looks at '{camera}', the robot has {has}"
+            continue
+        rows, columns = robot.pictures[camera]
+        if abs((rows / columns) / (height / width) - 1) > ASPECT:
+            yield (
+                f"'{camera}' is {width}x{height} for the policy and {columns}x{rows} for the robot: of another shape, "
+                "so resizing would distort it"
+            )
+
+
+def _rate(card: PolicyCard, settings: ControlSettings) -> Iterator[str]:
+    if settings.rate_hz < card.spec.rate_hz * (1 - 1e-6):
+        yield f"the loop's rate_hz={settings.rate_hz:g} is below the policy's {card.spec.rate_hz:g} actions a second"
+    if settings.n_action_steps > card.horizon:
+        yield f"n_action_steps={settings.n_action_steps} is more than the {card.horizon} steps of a chunk"
+
+
+def _task(card: PolicyCard, settings: ControlSettings) -> Iterator[str]:
+    told = card.observation.tasks
+    if told and settings.task is None:
+        yield f"the policy must be told what to do: task='{told[0]}' for example"
+    elif told and settings.task not in told:
+        yield f"the policy does not know the task '{settings.task}', only {_list(told)}"
+
+
+def _sameness(card: PolicyCard) -> Iterator[str]:
+    if card.golden_wrong:
+        yield (
+            f"the policy gives {card.golden_wrong} of its golden tokens differently here: its tokenizer, normaliser, "
+            "weights or libraries are not those of its training"
+        )
+
+
+def _list(names: object) -> str:
+    return "[" + ", ".join(str(name) for name in names) + "]"  # type: ignore[attr-defined]

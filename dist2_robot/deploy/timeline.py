@@ -1,0 +1,117 @@
+"""What the policy wants, over time: chunks put one after the other, read at any rate.
+
+Times here are *play times*, in s: they run like the clock while the robot follows the policy, slower where it is slowed
+down, and stand still while it holds. A step k of a chunk is meant for the play time of its observation plus k periods;
+between steps values are interpolated, angles that wrap the short way round.
+
+T steps of a chunk, A action dimensions, P committed steps.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dist2_robot.actions.spec import ActionSpec
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A chunk (T, A) whose step 0 is meant for a play time."""
+
+    start_s: float
+    actions: np.ndarray
+
+
+class Timeline:
+    """The newest chunk, and the one before it for as long as both are blended.
+
+    Args:
+        spec: What an action is, and how many there are a second.
+        blend_s: How long it takes to go over from one chunk to the next; of grippers the newest decides at once.
+    """
+
+    def __init__(self, spec: ActionSpec, blend_s: float = 0.1) -> None:
+        self.period_s, self.blend_s = 1 / spec.rate_hz, blend_s
+        self._periods = np.array([d.high - d.low if d.wraps else np.inf for d in spec.dimensions])
+        self._low = np.array([d.low for d in spec.dimensions])
+        self._ranges = np.array([d.high - d.low for d in spec.dimensions])
+        self._is_gripper = np.array([d.kind == "gripper" for d in spec.dimensions])
+        self._newest: _Piece | None = None
+        self._older: _Piece | None = None
+        self._switch_s = -math.inf
+
+    def clear(self) -> None:
+        """Forget all chunks."""
+        self._newest = self._older = None
+
+    def put(self, actions: np.ndarray, start_s: float, switch_s: float) -> float:
+        """Go over to a chunk (T, A).
+
+        Args:
+            actions: The chunk; finite.
+            start_s: The play time for which its step 0 is meant.
+            switch_s: The play time from which on it decides: the present, or the end of what is committed.
+
+        Returns:
+            How far it is, at that time, from what would have been played, as the largest difference of a dimension in
+            shares of its range; 0 where nothing would have been.
+        """
+        before = self.at(switch_s)
+        self._older, self._newest, self._switch_s = self._newest, _Piece(start_s, np.asarray(actions)), switch_s
+        if before is None:
+            self._older = None
+            return 0.0
+        jump = self._short_way(self._value(self._newest, switch_s) - before)
+        return float(np.abs(jump / self._ranges).max())
+
+    def ends_s(self) -> float:
+        """Return the play time from which on nothing is planned."""
+        newest = self._newest
+        return -math.inf if newest is None else newest.start_s + len(newest.actions) * self.period_s
+
+    def at(self, play_s: float) -> np.ndarray | None:
+        """Return what is wanted at a play time, (A,), or None where nothing is planned for it."""
+        if self._newest is None or not self._newest.start_s - 1e-9 <= play_s < self.ends_s():
+            return None
+        wanted = self._value(self._newest, play_s)
+        share = 1.0 if self.blend_s <= 0 else (play_s - self._switch_s) / self.blend_s
+        if self._older is None or share >= 1:
+            return wanted
+        before = self._value(self._older, play_s)
+        difference = self._short_way(wanted - before)
+        blended = before + max(share, 0.0) * difference
+        return np.where(self._is_gripper, wanted, self._wrapped(blended))
+
+    def prefix(self, start_s: float, until_s: float) -> np.ndarray:
+        """Return what is wanted at the steps of a chunk of a play time that begin before another, (P, A)."""
+        count = max(0, math.ceil((until_s - start_s) / self.period_s - 1e-9))
+        steps = []
+        for k in range(count):
+            value = self.at(start_s + k * self.period_s)
+            if value is None:
+                break
+            steps.append(value)
+        return np.stack(steps) if steps else np.zeros((0, len(self._low)))
+
+    def step_index(self, play_s: float) -> int:
+        """Return which step of the newest chunk is played at a play time."""
+        assert self._newest is not None
+        return min(max(int((play_s - self._newest.start_s) / self.period_s), 0), len(self._newest.actions) - 1)
+
+    def _value(self, piece: _Piece, play_s: float) -> np.ndarray:
+        """Return a chunk's value at a play time, (A,); its first and last steps go on forever."""
+        place = min(max((play_s - piece.start_s) / self.period_s, 0.0), len(piece.actions) - 1.0)
+        before = math.floor(place)
+        a = piece.actions[before].astype(np.float64)
+        b = piece.actions[min(before + 1, len(piece.actions) - 1)]
+        return self._wrapped(a + (place - before) * self._short_way(b - a))
+
+    def _short_way(self, difference: np.ndarray) -> np.ndarray:
+        finite = np.where(np.isfinite(self._periods), self._periods, 1.0)
+        short = (difference + finite / 2) % finite - finite / 2
+        return np.where(np.isfinite(self._periods), short, difference)
+
+    def _wrapped(self, values: np.ndarray) -> np.ndarray:
+        finite = np.where(np.isfinite(self._periods), self._periods, 1.0)
+        return np.where(np.isfinite(self._periods), self._low + (values - self._low) % finite, values)

@@ -1,0 +1,145 @@
+"""The log of a run: replayed to the bit, and never in the way of the loop. Rows D14 and D15."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from dist2_robot.deploy.control_loop import ControlLoop
+from dist2_robot.deploy.log_format import header
+from dist2_robot.deploy.log_writer import LogWriter
+from dist2_robot.deploy.machine import State
+from dist2_robot.deploy.run_log import LOG_FILE, read_log, replay
+from dist2_robot.errors import InputError
+from tests.deploy.fakes import FakeRobot
+from tests.deploy.rigs import Rig
+
+
+def logged(path: Path, rig: Rig) -> LogWriter:
+    """Let a rig write a log."""
+    log = LogWriter(path, header(rig.robot.description, rig.policy.card, rig.settings, {"command": "a test"}))
+    rig.loop = ControlLoop(rig.robot, rig.link, rig.clock, rig.settings, log, rig._watch)
+    return log
+
+
+def eventful(folder: Path) -> Path:
+    """Log a run in which much happens, and return its folder."""
+    rig = Rig(latency_s=0.07, max_prefix=4, start="ramp", robot=None, stop_when_unsure=9.0)
+    log = logged(folder / LOG_FILE, rig)
+    rig.moving(1.0)
+    rig.policy.unsure = 10.0
+    rig.run(0.7)
+    rig.policy.unsure = None
+    rig.latency_s = 0.9
+    rig.run(1.5)
+    rig.loop.stop("SIGINT")
+    rig.run(0.5)
+    rig.loop.command("rearm")
+    rig.arm()
+    rig.run(0.5)
+    rig.robot.is_stale = True
+    rig.run(0.5)
+    log.close()
+    assert not log.dropped
+    return folder
+
+
+@pytest.mark.fault("D14")
+def test_a_replay_repeats_the_log_to_the_bit(tmp_path: Path) -> None:
+    folder = eventful(tmp_path)
+    result = replay(folder)
+    assert result.difference == ""
+    assert result.ticks == sum("tick" in line for line in read_log(folder)) > 100
+
+
+@pytest.mark.fault("D14")
+def test_a_replay_notices_one_changed_bit(tmp_path: Path) -> None:
+    folder = eventful(tmp_path)
+    lines = [json.loads(text) for text in (folder / LOG_FILE).read_text().splitlines()]
+    lines[20]["in"]["reading"]["positions"][0] += 1e-12
+    moved = next(i for i, line in enumerate(lines) if i > 20 and line["out"]["target"])
+    lines[moved]["out"]["target"][0] += 1e-12
+    (folder / LOG_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert f"tick {lines[moved]['tick']} differs in target" in replay(folder).difference
+
+
+@pytest.mark.fault("D14")
+def test_a_log_that_lacks_ticks_is_not_replayed(tmp_path: Path) -> None:
+    folder = eventful(tmp_path)
+    lines = (folder / LOG_FILE).read_text().splitlines(keepends=True)
+    (folder / LOG_FILE).write_text("".join(lines[:10] + lines[11:]))
+    with pytest.raises(InputError, match="lacks tick 9"):
+        replay(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{}\n", "not json\n", '{"format_version": 99}\n'])
+def test_what_is_no_log_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / LOG_FILE).write_text(content)
+    with pytest.raises(InputError) as caught:
+        replay(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.fault("D15")
+def test_a_full_disk_does_not_touch_the_loop_and_is_counted(tmp_path: Path) -> None:
+    rig = Rig()
+    log = logged(tmp_path / LOG_FILE, rig)
+
+    class Full:
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+        def flush(self) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    log._file = Full()  # type: ignore[assignment]
+    rig.moving(2.0)
+    log.close()
+    assert rig.state is State.RUNNING
+    assert log.dropped == len(rig.ticks)
+    assert "No space left" in log.error
+
+
+@pytest.mark.fault("D15")
+def test_a_slow_disk_drops_lines_and_never_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dist2_robot.deploy.log_writer.CAPACITY", 10)
+    monkeypatch.setattr("dist2_robot.deploy.log_writer.CLOSE_S", 0.05)
+    rig = Rig()
+    log = logged(tmp_path / LOG_FILE, rig)
+    write = log._file.write
+
+    def slow(text: str) -> int:
+        time.sleep(0.2)
+        return write(text)
+
+    log._file.write = slow  # type: ignore[method-assign]
+    twin = Rig().moving(1.0)
+    rig.moving(1.0)
+    assert (rig.sent() == twin.sent()).all()
+    assert log.dropped >= len(rig.ticks) - 10 - 20
+    begin_s = time.monotonic()
+    log.close()
+    assert time.monotonic() - begin_s < 2
+    assert log.error
+
+
+@pytest.mark.fault("D15")
+def test_a_log_that_cannot_be_begun_is_known_before_anything_moves(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        LogWriter(tmp_path / "file" / LOG_FILE, {})
+
+
+def test_fake_robots_are_described_in_full(tmp_path: Path) -> None:
+    rig = Rig()
+    robot: FakeRobot = rig.robot
+    log = logged(tmp_path / LOG_FILE, rig)
+    log.close()
+    first = next(iter(read_log(tmp_path)))
+    assert first["robot"]["name"] == robot.description.name
+    assert first["robot"]["stop"] == "hold"
+    assert first["card"]["horizon"] == 16
