@@ -103,7 +103,7 @@ def write_delay_picture(rows: Sequence[Mapping[str, Any]], path: Path, title: st
         taken.set_ylim(bottom=0)
         jump.set_title("Jump at a new chunk (tolerances)")
         jump.set_ylim(bottom=0)
-        figure.supxlabel("from observation to answer (ms)", fontsize=9)
+        taken.set_xlabel("from observation to answer (ms)")
         figure.suptitle(title, fontsize=9.5)
         figure.legend(*success.get_legend_handles_labels(), loc="outside lower center", ncols=4)
         path.parent.mkdir(parents=True, exist_ok=True)
