@@ -43,6 +43,12 @@ COMMANDS = {
     "serve": ["checkpoint=run"],
     "card": ["of=run"],
 }
+MUST_BE_GIVEN = {  # with these choices
+    ("instruction", "text_model"): ["instruction.path=bert"],
+    ("policy", "language_model"): ["policy.model=llama"],
+    ("robot", "lerobot"): ["robot.type=koch_follower"],
+    ("robot", "so101_follower"): ["robot.options.port=/dev/ttyACM0"],
+}
 KIND_OF = {"residual_vq": "codes", "fsq": "codes", "fast": "symbols"}  # all others make numbers
 TWO_TASKS = {"push": "Push the block.", "pull": "Pull the block."}
 PARTS = {"dist2_energy": ["dist2", "energy"], "dist2_paper": ["dist2"]}  # what a loss config is made of
@@ -91,6 +97,7 @@ def test_this_file_knows_all_commands_and_groups():
         "size",
         "vision",
         "instruction",
+        "robot",
         "hydra",
     }
 
@@ -102,9 +109,7 @@ def test_a_command_composes_with_every_choice(name):
     for group in set(groups) - {"hydra"}:
         for option in GROUPS[group]:
             overrides = [f"{group}={option}", *(["task=push-v3"] if "env" in groups else [])]
-            overrides += {"text_model": ["instruction.path=bert"], "language_model": ["policy.model=llama"]}.get(
-                option, []
-            )
+            overrides += MUST_BE_GIVEN.get((group, option), [])
             config = compose(name, *overrides)
             assert set(groups) - {"hydra", "experiment"} <= set(config)
             check_kinds(config, defaults(name, overrides))
