@@ -15,20 +15,20 @@ from dist2_robot.checkpoints.store import find_checkpoint
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.deploy_run import DeployRun
 from dist2_robot.cli.robot_host import COMMAND
-from dist2_robot.deploy.access import read_token
-from dist2_robot.deploy.exported_folder import EXPORT_FILE
-from dist2_robot.deploy.fitness import differences
+from dist2_robot.deploy.forms.exported_folder import EXPORT_FILE
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.link import LinkError, PolicyLink
-from dist2_robot.deploy.log_format import header
-from dist2_robot.deploy.log_writer import LogWriter
-from dist2_robot.deploy.policy_process import PolicyProcess
-from dist2_robot.deploy.remote_robot import RemoteRobot, start_robot_host
+from dist2_robot.deploy.loop.fitness import differences
+from dist2_robot.deploy.loop.log_format import header
+from dist2_robot.deploy.loop.log_writer import LogWriter
+from dist2_robot.deploy.loop.run_log import LOG_FILE, replay
+from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.robot import RobotDescription, RobotError
-from dist2_robot.deploy.robot_host import SILENCE_S
-from dist2_robot.deploy.run_log import LOG_FILE, replay
-from dist2_robot.deploy.settings import ControlSettings
-from dist2_robot.deploy.socket_link import SocketLink
+from dist2_robot.deploy.robots.remote_robot import RemoteRobot, start_robot_host
+from dist2_robot.deploy.robots.robot_host import SILENCE_S
+from dist2_robot.deploy.serving.access import read_token
+from dist2_robot.deploy.serving.policy_process import PolicyProcess
+from dist2_robot.deploy.serving.socket_link import SocketLink
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import write_json
 

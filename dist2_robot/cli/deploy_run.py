@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from dist2_robot.deploy.clock import MonotonicClock
-from dist2_robot.deploy.control_loop import ControlLoop, Tick
-from dist2_robot.deploy.keys import Keys
 from dist2_robot.deploy.link import PolicyLink
-from dist2_robot.deploy.live_view import LiveView
-from dist2_robot.deploy.log_writer import LogWriter
-from dist2_robot.deploy.machine import State
-from dist2_robot.deploy.remote_robot import RemoteRobot, RemoteSimulatedRobot
-from dist2_robot.deploy.settings import ControlSettings
-from dist2_robot.deploy.statistics import RunStatistics
+from dist2_robot.deploy.loop.control_loop import ControlLoop, Tick
+from dist2_robot.deploy.loop.keys import Keys
+from dist2_robot.deploy.loop.live_view import LiveView
+from dist2_robot.deploy.loop.log_writer import LogWriter
+from dist2_robot.deploy.loop.machine import State
+from dist2_robot.deploy.loop.settings import ControlSettings
+from dist2_robot.deploy.loop.statistics import RunStatistics
+from dist2_robot.deploy.robots.remote_robot import RemoteRobot, RemoteSimulatedRobot
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.intervals import wilson_interval
 from dist2_robot.seeding import stream_seed

@@ -5,7 +5,7 @@ from typing import Any
 
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.cli.app import run_command
-from dist2_robot.deploy.export import Exported, ParityError, export_policy
+from dist2_robot.deploy.forms.export import Exported, ParityError, export_policy
 from dist2_robot.errors import InputError
 
 ABOUT = """

@@ -8,7 +8,7 @@ from dist2_robot.cli.app import run_command
 from dist2_robot.cli.calibrate import expected_and_real
 from dist2_robot.cli.runs import load_runs
 from dist2_robot.cli.trackers import send_page
-from dist2_robot.deploy.run_log import read_log
+from dist2_robot.deploy.loop.run_log import read_log
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.deployment_page import gather, write_deployment_page
 from dist2_robot.evaluation.deployment_rerun import write_rerun

@@ -1,4 +1,4 @@
-"""The program of the process that owns the robot; `dist2_robot.deploy.remote_robot.start_robot_host` starts it.
+"""The program of the process that owns the robot; `dist2_robot.deploy.robots.remote_robot.start_robot_host` starts it.
 
 Like the policy's process it is no command for people: ``python -m dist2_robot.cli.robot_host SOCKET``.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.deploy.robot import Robot
-from dist2_robot.deploy.robot_host import run_robot_host
+from dist2_robot.deploy.robots.robot_host import run_robot_host
 from dist2_robot.errors import InputError
 
 COMMAND = (sys.executable, "-m", "dist2_robot.cli.robot_host")
@@ -42,7 +42,7 @@ def _simulated(
     seed: int = 0,
     velocity: Mapping[str, float] | None = None,
 ) -> Robot:
-    from dist2_robot.deploy.simulated_arm import SimulatedArm
+    from dist2_robot.deploy.robots.simulated_arm import SimulatedArm
     from dist2_robot.rollouts.environment import EnvironmentSpec
 
     return SimulatedArm(EnvironmentSpec(environment, dict(kwargs or {})), seed=seed, velocity=velocity)

@@ -9,16 +9,16 @@ from dist2_robot.checkpoints.hub import fetch_checkpoint
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
-from dist2_robot.deploy.access import Access, check_access, read_token, server_tls
-from dist2_robot.deploy.addresses import Address, parse_address
-from dist2_robot.deploy.channels import ServerLimits
-from dist2_robot.deploy.forms import FORMS, load_inference
-from dist2_robot.deploy.server import PolicyServer, run_server
+from dist2_robot.deploy.forms.forms import FORMS, load_inference
+from dist2_robot.deploy.serving.access import Access, check_access, read_token, server_tls
+from dist2_robot.deploy.serving.addresses import Address, parse_address
+from dist2_robot.deploy.serving.channels import ServerLimits
+from dist2_robot.deploy.serving.server import PolicyServer, run_server
 from dist2_robot.errors import InputError
 
 ABOUT = """
 Serve a policy to other programs, on this machine or, with a token and TLS, on the network. Any Python program asks with
-dist2_robot.deploy.client.PolicyClient, which needs no torch.
+dist2_robot.deploy.serving.client.PolicyClient, which needs no torch.
 
   dist2-serve checkpoint=runs/push address=unix:/tmp/mine/policy
   dist2-serve checkpoint=runs/push address=ws://127.0.0.1:8765

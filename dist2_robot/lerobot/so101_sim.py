@@ -12,7 +12,7 @@ from lerobot.robots import Robot
 from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
 
 from dist2_robot.deploy.clock import Clock, MonotonicClock
-from dist2_robot.deploy.simulated_arm import SimulatedArm
+from dist2_robot.deploy.robots.simulated_arm import SimulatedArm
 from dist2_robot.lerobot.config_so101_sim import SO101SimConfig
 from dist2_robot.rollouts.environment import IMAGES, EnvironmentSpec
 

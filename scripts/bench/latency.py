@@ -34,10 +34,10 @@ from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.registry import build_policy
 from dist2_robot.checkpoints.store import load_policy, save_checkpoint
 from dist2_robot.cli.compose import compose_config
-from dist2_robot.deploy.eager_policy import blank_request
-from dist2_robot.deploy.export import export_policy, random_observation
-from dist2_robot.deploy.exported_folder import size_bytes
-from dist2_robot.deploy.forms import load_inference
+from dist2_robot.deploy.forms.eager_policy import blank_request
+from dist2_robot.deploy.forms.export import export_policy, random_observation
+from dist2_robot.deploy.forms.exported_folder import size_bytes
+from dist2_robot.deploy.forms.forms import load_inference
 from dist2_robot.errors import InputError
 from dist2_robot.types import ENVIRONMENT_STATE, STATE
 

@@ -31,8 +31,8 @@ from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.registry import build_policy
 from dist2_robot.checkpoints.store import save_checkpoint
-from dist2_robot.deploy.client import PolicyClient
-from dist2_robot.deploy.eager_policy import EagerPolicy, blank_request
+from dist2_robot.deploy.forms.eager_policy import EagerPolicy, blank_request
+from dist2_robot.deploy.serving.client import PolicyClient
 
 NUMBERS = {"observation.state": 6, "observation.environment_state": 9}
 

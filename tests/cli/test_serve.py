@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dist2_robot.deploy.client import PolicyClient
+from dist2_robot.deploy.serving.client import PolicyClient
 from tests.checkpoints.saved import observation, save
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

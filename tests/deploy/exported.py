@@ -11,7 +11,7 @@ from dist2_robot.checkpoints.golden import GOLDEN_FILE, golden_tensors
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.registry import build_policy, build_tokenizer
 from dist2_robot.checkpoints.store import save_checkpoint
-from dist2_robot.deploy.export import random_observation
+from dist2_robot.deploy.forms.export import random_observation
 from dist2_robot.policies.policy import Policy
 from dist2_robot.types import ENVIRONMENT_STATE, STATE
 

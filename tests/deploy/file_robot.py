@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.deploy.clock import MonotonicClock
-from dist2_robot.deploy.robot_host import run_robot_host
+from dist2_robot.deploy.robots.robot_host import run_robot_host
 from dist2_robot.errors import InputError
 from tests.deploy.fakes import FakeRobot
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
+from dist2_robot.deploy.forms.inference_checks import check_answer, check_request
 from dist2_robot.deploy.inference import Inferred, PolicyCard
-from dist2_robot.deploy.inference_checks import check_answer, check_request
 from dist2_robot.deploy.link import ChunkRequest
 from dist2_robot.types import ObservationSpec
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from dist2_robot.actions.spec import ActionSpec
-from dist2_robot.deploy.control_loop import ControlLoop, Tick
-from dist2_robot.deploy.in_process_link import InProcessLink
 from dist2_robot.deploy.inference import Inferred, PolicyCard
 from dist2_robot.deploy.link import ChunkRequest, LinkError, TimedChunk
-from dist2_robot.deploy.machine import State
-from dist2_robot.deploy.settings import ControlSettings
+from dist2_robot.deploy.loop.control_loop import ControlLoop, Tick
+from dist2_robot.deploy.loop.machine import State
+from dist2_robot.deploy.loop.settings import ControlSettings
+from dist2_robot.deploy.serving.in_process_link import InProcessLink
 from dist2_robot.types import STATE, ObservationSpec
 from tests.deploy.fakes import FakeClock, FakeRobot
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dist2_robot.deploy.access import Access
-from dist2_robot.deploy.addresses import Address
-from dist2_robot.deploy.channels import ServerLimits
 from dist2_robot.deploy.inference import Inference
-from dist2_robot.deploy.server import PolicyServer
+from dist2_robot.deploy.serving.access import Access
+from dist2_robot.deploy.serving.addresses import Address
+from dist2_robot.deploy.serving.channels import ServerLimits
+from dist2_robot.deploy.serving.server import PolicyServer
 
 QUICK = ServerLimits(max_message_bytes=100_000, handshake_s=0.2, read_s=0.2, write_s=0.5, stop_s=1.0)
 

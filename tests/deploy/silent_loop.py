@@ -3,8 +3,8 @@
 import sys
 import time
 
-from dist2_robot.deploy.remote_robot import start_robot_host
 from dist2_robot.deploy.robot import RobotError
+from dist2_robot.deploy.robots.remote_robot import start_robot_host
 
 if __name__ == "__main__":
     options = {"on_disconnect": "hold"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dist2_robot.deploy.link import TimedChunk
-from dist2_robot.deploy.machine import State
+from dist2_robot.deploy.loop.machine import State
 from dist2_robot.types import STATE, ObservationSpec
 from tests.deploy.fakes import FakeClock, FakeRobot
 from tests.deploy.rigs import Rig, limits_kept

@@ -6,10 +6,10 @@ import torch
 
 from dist2_robot.checkpoints.golden import GOLDEN_FILE, golden_tensors
 from dist2_robot.checkpoints.store import load_policy, save_checkpoint
-from dist2_robot.deploy.eager_policy import EagerPolicy, blank_request
-from dist2_robot.deploy.forms import load_inference
+from dist2_robot.deploy.forms.eager_policy import EagerPolicy, blank_request
+from dist2_robot.deploy.forms.forms import load_inference
+from dist2_robot.deploy.forms.inference_checks import RequestError, check_answer, check_request
 from dist2_robot.deploy.inference import Inferred
-from dist2_robot.deploy.inference_checks import RequestError, check_answer, check_request
 from dist2_robot.errors import InputError
 from dist2_robot.types import ActionChunk
 from tests.checkpoints.saved import manifest_of, observation, save

@@ -11,11 +11,11 @@ import torch
 from dist2_robot.checkpoints.golden import GOLDEN_FILE
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE
 from dist2_robot.checkpoints.store import MODEL_FILE
-from dist2_robot.deploy.eager_policy import EagerPolicy
-from dist2_robot.deploy.export import ParityError, export_policy, random_observation
-from dist2_robot.deploy.exported_folder import EXPORT_FILE, GRAPH_FILE
-from dist2_robot.deploy.exported_policy import ExportedPolicy, golden_request, load_exported
-from dist2_robot.deploy.policy_graph import PolicyGraph, trace
+from dist2_robot.deploy.forms.eager_policy import EagerPolicy
+from dist2_robot.deploy.forms.export import ParityError, export_policy, random_observation
+from dist2_robot.deploy.forms.exported_folder import EXPORT_FILE, GRAPH_FILE
+from dist2_robot.deploy.forms.exported_policy import ExportedPolicy, golden_request, load_exported
+from dist2_robot.deploy.forms.policy_graph import PolicyGraph, trace
 from dist2_robot.errors import InputError
 from dist2_robot.types import Observation
 from tests.deploy.exported import FRONT, NUMBERS, TOKENIZERS, regression_policy, save, small_policy

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dist2_robot.actions.spec import ActionSpec
-from dist2_robot.deploy.fitness import differences
-from dist2_robot.deploy.settings import ControlSettings
+from dist2_robot.deploy.loop.fitness import differences
+from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.types import STATE, ObservationSpec
 from tests.deploy.fakes import FRONT, FakeClock, FakeRobot
 from tests.deploy.rigs import card_of

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dist2_robot.deploy.in_process_link import InProcessLink
 from dist2_robot.deploy.link import ChunkRequest, LinkError
-from dist2_robot.deploy.policy_process import PolicyProcess
-from dist2_robot.deploy.socket_link import SocketLink
+from dist2_robot.deploy.serving.in_process_link import InProcessLink
+from dist2_robot.deploy.serving.policy_process import PolicyProcess
+from dist2_robot.deploy.serving.socket_link import SocketLink
 from dist2_robot.deploy.wire import HEADER
 from tests.checkpoints.saved import observation, save
 from tests.deploy.fakes import FakeClock
@@ -186,7 +186,7 @@ def test_in_process_errors_come_when_the_answer_would():
 def test_the_client_needs_no_torch(tmp_path):
     """It runs in programs that have numpy, msgpack and websockets alone."""
     code = (
-        "import json, sys; from dist2_robot.deploy.client import PolicyClient; import numpy as np\n"
+        "import json, sys; from dist2_robot.deploy.serving.client import PolicyClient; import numpy as np\n"
         "policy = PolicyClient(sys.argv[1])\n"
         "seen = {'observation.state': [0.25, 0.25], 'observation.images.front': np.zeros((4, 6, 3), np.uint8)}\n"
         "print(json.dumps([policy.chunk(seen).actions.tolist(), list(sys.modules)]))"
@@ -232,7 +232,7 @@ def test_a_policy_process_ends_with_its_parent(tmp_path):
     """Also where the parent is killed and can say nothing."""
     folder = save(tmp_path, 1)
     code = (
-        "import sys, time; from dist2_robot.deploy.policy_process import PolicyProcess\n"
+        "import sys, time; from dist2_robot.deploy.serving.policy_process import PolicyProcess\n"
         f"process = PolicyProcess({str(folder)!r}); print(process.process_id, flush=True); time.sleep(100)"
     )
     root = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dist2_robot.deploy.link import ChunkRequest, TimedChunk
-from dist2_robot.deploy.messages import (
+from dist2_robot.deploy.serving.messages import (
     card_message,
     chunk_message,
     read_card,
@@ -14,7 +14,7 @@ from dist2_robot.deploy.messages import (
     read_request,
     request_message,
 )
-from dist2_robot.deploy.schema import FROM_CLIENT, FROM_SERVER, MessageError, check_message, check_version
+from dist2_robot.deploy.serving.schema import FROM_CLIENT, FROM_SERVER, MessageError, check_message, check_version
 from dist2_robot.deploy.wire import WireError, pack, unpack
 from tests.deploy.policies import STATE, card, request
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dist2_robot.deploy.limits import MotionLimits
-from dist2_robot.deploy.motion_guard import BRAKE_S, MotionGuard
+from dist2_robot.deploy.loop.motion_guard import BRAKE_S, MotionGuard
 from dist2_robot.errors import InputError
 
 LOW = np.array([-110.0, -1.9, 0.0])

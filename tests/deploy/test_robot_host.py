@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 from dist2_robot.deploy.clock import MonotonicClock
-from dist2_robot.deploy.remote_robot import (
+from dist2_robot.deploy.robot import RobotError, SimulatedRobot
+from dist2_robot.deploy.robots.remote_robot import (
     HostConnection,
     RemoteRobot,
     RemoteSimulatedRobot,
     open_remote_robot,
     start_robot_host,
 )
-from dist2_robot.deploy.robot import RobotError, SimulatedRobot
-from dist2_robot.deploy.robot_host import RobotHost
+from dist2_robot.deploy.robots.robot_host import RobotHost
 from dist2_robot.deploy.wire import FrameReader, FrameWriter, HungUpError, pack, unpack
 from dist2_robot.errors import InputError
 from tests.deploy.fakes import FRONT, STATE, FakeRobot

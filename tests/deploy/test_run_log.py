@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dist2_robot.deploy.control_loop import ControlLoop
-from dist2_robot.deploy.log_format import header
-from dist2_robot.deploy.log_writer import LogWriter
-from dist2_robot.deploy.machine import State
-from dist2_robot.deploy.run_log import LOG_FILE, read_log, replay
+from dist2_robot.deploy.loop.control_loop import ControlLoop
+from dist2_robot.deploy.loop.log_format import header
+from dist2_robot.deploy.loop.log_writer import LogWriter
+from dist2_robot.deploy.loop.machine import State
+from dist2_robot.deploy.loop.run_log import LOG_FILE, read_log, replay
 from dist2_robot.errors import InputError
 from tests.deploy.fakes import FakeRobot
 from tests.deploy.rigs import Rig
@@ -106,8 +106,8 @@ def test_a_full_disk_does_not_touch_the_loop_and_is_counted(tmp_path: Path) -> N
 
 @pytest.mark.fault("D15")
 def test_a_slow_disk_drops_lines_and_never_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dist2_robot.deploy.log_writer.CAPACITY", 10)
-    monkeypatch.setattr("dist2_robot.deploy.log_writer.CLOSE_S", 0.05)
+    monkeypatch.setattr("dist2_robot.deploy.loop.log_writer.CAPACITY", 10)
+    monkeypatch.setattr("dist2_robot.deploy.loop.log_writer.CLOSE_S", 0.05)
     rig = Rig()
     log = logged(tmp_path / LOG_FILE, rig)
     write = log._file.write

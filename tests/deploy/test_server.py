@@ -20,12 +20,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dist2_robot.deploy.access import Access, bind_unix_socket, read_token, server_tls
-from dist2_robot.deploy.addresses import Address, parse_address
-from dist2_robot.deploy.client import PolicyClient, ServerError
-from dist2_robot.deploy.connections import open_connection, receive_message
-from dist2_robot.deploy.messages import request_message
-from dist2_robot.deploy.server import PolicyServer
+from dist2_robot.deploy.serving.access import Access, bind_unix_socket, read_token, server_tls
+from dist2_robot.deploy.serving.addresses import Address, parse_address
+from dist2_robot.deploy.serving.client import PolicyClient, ServerError
+from dist2_robot.deploy.serving.connections import open_connection, receive_message
+from dist2_robot.deploy.serving.messages import request_message
+from dist2_robot.deploy.serving.server import PolicyServer
 from dist2_robot.deploy.wire import HEADER, frame, pack, unpack
 from dist2_robot.errors import InputError
 from tests.deploy.policies import STATE, FakeInference, features, request
@@ -126,7 +126,7 @@ def test_a_refused_request_is_told_what_is_wrong_with_it(tmp_path):
 @pytest.mark.fault("S5")
 @pytest.mark.parametrize("token", [None, "wrong", TOKEN[:-1], TOKEN + "x", "ü"])
 def test_without_the_token_nothing_is_read(tmp_path, by, token, monkeypatch):
-    monkeypatch.setattr("dist2_robot.deploy.service.unpack", lambda *_: pytest.fail("a message was read"))
+    monkeypatch.setattr("dist2_robot.deploy.serving.service.unpack", lambda *_: pytest.fail("a message was read"))
     with serving(FakeInference(), address_of(by, tmp_path), Access(TOKEN)) as server:
         with pytest.raises(ServerError):
             PolicyClient(str(server.address), token=token)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dist2_robot.deploy.robot import RobotError, SimulatedRobot
-from dist2_robot.deploy.simulated_arm import MAX_CATCH_UP_S, SimulatedArm
+from dist2_robot.deploy.robots.simulated_arm import MAX_CATCH_UP_S, SimulatedArm
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from tests.deploy.fakes import FakeClock

@@ -13,10 +13,10 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.limits import MotionLimits
 from dist2_robot.deploy.link import TimedChunk
-from dist2_robot.deploy.messages import card_message, read_card
+from dist2_robot.deploy.loop.settings import ControlSettings
+from dist2_robot.deploy.loop.tick import TickInput, TickOutput
 from dist2_robot.deploy.robot import Reading, RobotDescription
-from dist2_robot.deploy.settings import ControlSettings
-from dist2_robot.deploy.tick import TickInput, TickOutput
+from dist2_robot.deploy.serving.messages import card_message, read_card
 
 FORMAT_VERSION = 1
 

@@ -15,8 +15,8 @@ from dist2_robot.checkpoints.golden import GOLDEN_FILE, PREFIX_ACTIONS, PREFIX_S
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, read_tensors
-from dist2_robot.deploy.eager_policy import policy_card
-from dist2_robot.deploy.exported_folder import (
+from dist2_robot.deploy.forms.eager_policy import policy_card
+from dist2_robot.deploy.forms.exported_folder import (
     CHECKPOINT_FOLDER,
     GRAPH_FILE,
     ExportedFolder,
@@ -25,9 +25,9 @@ from dist2_robot.deploy.exported_folder import (
     size_bytes,
     write_manifest,
 )
-from dist2_robot.deploy.exported_policy import ExportedPolicy, count_wrong, golden_request, new_runner
-from dist2_robot.deploy.onnx_policy import quantise_onnx, write_onnx
-from dist2_robot.deploy.policy_graph import check_exportable, trace
+from dist2_robot.deploy.forms.exported_policy import ExportedPolicy, count_wrong, golden_request, new_runner
+from dist2_robot.deploy.forms.onnx_policy import quantise_onnx, write_onnx
+from dist2_robot.deploy.forms.policy_graph import check_exportable, trace
 from dist2_robot.errors import InputError
 from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.policies.policy import Policy

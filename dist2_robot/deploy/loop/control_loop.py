@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dist2_robot.deploy.clock import Clock
-from dist2_robot.deploy.controller import Controller
 from dist2_robot.deploy.link import LinkError, PolicyLink, TimedChunk
-from dist2_robot.deploy.log_format import tick_line
-from dist2_robot.deploy.log_writer import LogWriter
-from dist2_robot.deploy.machine import State
+from dist2_robot.deploy.loop.controller import Controller
+from dist2_robot.deploy.loop.log_format import tick_line
+from dist2_robot.deploy.loop.log_writer import LogWriter
+from dist2_robot.deploy.loop.machine import State
+from dist2_robot.deploy.loop.settings import ControlSettings
+from dist2_robot.deploy.loop.tick import Command, TickInput, TickOutput
 from dist2_robot.deploy.robot import Reading, Robot, RobotError
-from dist2_robot.deploy.settings import ControlSettings
-from dist2_robot.deploy.tick import Command, TickInput, TickOutput
 
 MAX_ANSWERS = 16  # looked at in one tick
 PICTURE_STRIDE = 7  # every so many rows and columns count for a checksum

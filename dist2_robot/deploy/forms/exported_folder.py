@@ -19,8 +19,8 @@ from dist2_robot.checkpoints.manifest import DIGEST, MANIFEST_FILE
 from dist2_robot.checkpoints.store import MODEL_FILE, sync
 from dist2_robot.checkpoints.tensor_file import load_tensors
 from dist2_robot.deploy.inference import PolicyCard
-from dist2_robot.deploy.messages import card_message, read_card
-from dist2_robot.deploy.schema import MessageError, check_message
+from dist2_robot.deploy.serving.messages import card_message, read_card
+from dist2_robot.deploy.serving.schema import MessageError, check_message
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import read_json
 

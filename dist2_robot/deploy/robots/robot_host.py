@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from dist2_robot.deploy.robot import Robot, RobotError, SimulatedRobot
-from dist2_robot.deploy.robot_messages import description_to_message, reading_to_message
+from dist2_robot.deploy.robots.robot_messages import description_to_message, reading_to_message
 from dist2_robot.deploy.wire import FrameReader, FrameWriter, WireError, pack, unpack
 from dist2_robot.errors import InputError
 

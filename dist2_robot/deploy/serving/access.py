@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dist2_robot.deploy.addresses import Address
-from dist2_robot.deploy.schema import MAX_TOKEN_BYTES, TOKEN_VARIABLE
+from dist2_robot.deploy.serving.addresses import Address
+from dist2_robot.deploy.serving.schema import MAX_TOKEN_BYTES, TOKEN_VARIABLE
 from dist2_robot.errors import InputError
 
 MIN_TOKEN_LETTERS = 16

@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
-from dist2_robot.deploy.addresses import Address, parse_address
-from dist2_robot.deploy.schema import FROM_SERVER, PROTOCOL_VERSION, MessageError, check_message, check_version
+from dist2_robot.deploy.serving.addresses import Address, parse_address
+from dist2_robot.deploy.serving.schema import FROM_SERVER, PROTOCOL_VERSION, MessageError, check_message, check_version
 from dist2_robot.deploy.wire import FrameReader, FrameWriter, WireError, pack, unpack
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from dist2_robot.checkpoints.golden import PREFIX_ACTIONS, PREFIX_STEPS
-from dist2_robot.deploy.eager_policy import steps_of_tokens
+from dist2_robot.deploy.forms.eager_policy import steps_of_tokens
 from dist2_robot.errors import InputError
 from dist2_robot.models.instruction_encoder import InstructionEncoder
 from dist2_robot.models.observation_encoder import ObservationEncoder

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from dist2_robot.deploy.loop.settings import ControlSettings
+from dist2_robot.deploy.loop.tick import TickInput
 from dist2_robot.deploy.robot import Reading, RobotDescription
-from dist2_robot.deploy.settings import ControlSettings
-from dist2_robot.deploy.tick import TickInput
 
 FUTURE_S = 0.05  # a time stamp this far ahead is of another clock
 

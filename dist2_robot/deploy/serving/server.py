@@ -21,19 +21,19 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import MultipleValuesError
 from websockets.http11 import Request, Response
 
-from dist2_robot.deploy.access import Access, bind_unix_socket, check_access
-from dist2_robot.deploy.addresses import Address
-from dist2_robot.deploy.channels import (
+from dist2_robot.deploy.inference import Inference
+from dist2_robot.deploy.serving.access import Access, bind_unix_socket, check_access
+from dist2_robot.deploy.serving.addresses import Address
+from dist2_robot.deploy.serving.channels import (
     ChannelClosedError,
     ChannelFaultError,
     ServerLimits,
     StreamChannel,
     WebSocketChannel,
 )
-from dist2_robot.deploy.inference import Inference
-from dist2_robot.deploy.messages import error_message
-from dist2_robot.deploy.schema import MAX_TOKEN_BYTES
-from dist2_robot.deploy.service import PolicyService
+from dist2_robot.deploy.serving.messages import error_message
+from dist2_robot.deploy.serving.schema import MAX_TOKEN_BYTES
+from dist2_robot.deploy.serving.service import PolicyService
 from dist2_robot.deploy.wire import pack
 from dist2_robot.errors import InputError
 

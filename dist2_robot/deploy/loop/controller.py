@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dist2_robot.deploy.chunk_check import NotFiniteError, check_content
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.limits import MotionLimits
 from dist2_robot.deploy.link import ChunkRequest, TimedChunk
-from dist2_robot.deploy.machine import State, StateMachine
-from dist2_robot.deploy.moments import Moments
-from dist2_robot.deploy.motion_guard import MotionGuard
-from dist2_robot.deploy.reading_check import ReadingCheck
+from dist2_robot.deploy.loop.chunk_check import NotFiniteError, check_content
+from dist2_robot.deploy.loop.machine import State, StateMachine
+from dist2_robot.deploy.loop.moments import Moments
+from dist2_robot.deploy.loop.motion_guard import MotionGuard
+from dist2_robot.deploy.loop.reading_check import ReadingCheck
+from dist2_robot.deploy.loop.settings import ControlSettings
+from dist2_robot.deploy.loop.tick import TickInput, TickOutput
+from dist2_robot.deploy.loop.timeline import Timeline
 from dist2_robot.deploy.robot import Reading, RobotDescription
-from dist2_robot.deploy.settings import ControlSettings
-from dist2_robot.deploy.tick import TickInput, TickOutput
-from dist2_robot.deploy.timeline import Timeline
 from dist2_robot.errors import InputError
 
 REJECTED_IN_A_ROW = 3  # chunks that cannot be played, until it stops

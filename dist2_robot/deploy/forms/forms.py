@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dist2_robot.checkpoints.registry import look_up
-from dist2_robot.deploy.eager_policy import CompiledPolicy, EagerPolicy
-from dist2_robot.deploy.exported_policy import load_exported
+from dist2_robot.deploy.forms.eager_policy import CompiledPolicy, EagerPolicy
+from dist2_robot.deploy.forms.exported_policy import load_exported
 from dist2_robot.deploy.inference import Inference
 
 Loader = Callable[[Path | str, str], Inference]  # of a folder, and a device

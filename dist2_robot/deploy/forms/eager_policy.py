@@ -15,8 +15,8 @@ from torch import Tensor
 from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest
 from dist2_robot.checkpoints.store import find_checkpoint, load_policy, read_tensors
+from dist2_robot.deploy.forms.inference_checks import check_answer, check_request
 from dist2_robot.deploy.inference import Inferred, PolicyCard
-from dist2_robot.deploy.inference_checks import check_answer, check_request
 from dist2_robot.errors import InputError
 from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.policy import Policy

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from dist2_robot.checkpoints.golden import PREFIX_ACTIONS, PREFIX_STEPS
-from dist2_robot.deploy.eager_policy import WARM_UP_ROUNDS, blank_request
-from dist2_robot.deploy.exported_folder import ExportedFolder
+from dist2_robot.deploy.forms.eager_policy import WARM_UP_ROUNDS, blank_request
+from dist2_robot.deploy.forms.exported_folder import ExportedFolder
+from dist2_robot.deploy.forms.inference_checks import RequestError, check_answer, check_request
+from dist2_robot.deploy.forms.onnx_policy import OnnxRunner
+from dist2_robot.deploy.forms.policy_graph import TASK
+from dist2_robot.deploy.forms.torch_export_policy import TorchExportRunner
 from dist2_robot.deploy.inference import Inferred, PolicyCard
-from dist2_robot.deploy.inference_checks import RequestError, check_answer, check_request
-from dist2_robot.deploy.onnx_policy import OnnxRunner
-from dist2_robot.deploy.policy_graph import TASK
-from dist2_robot.deploy.torch_export_policy import TorchExportRunner
 from dist2_robot.errors import InputError
 from dist2_robot.pictures import resize
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from dist2_robot.deploy.control_loop import Tick
-from dist2_robot.deploy.machine import State
+from dist2_robot.deploy.loop.control_loop import Tick
+from dist2_robot.deploy.loop.machine import State
 
 
 class RunStatistics:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from dist2_robot.checkpoints.store import load_policy
-from dist2_robot.deploy.exported_folder import CHECKPOINT_FOLDER, ExportedFolder
-from dist2_robot.deploy.policy_graph import trace
+from dist2_robot.deploy.forms.exported_folder import CHECKPOINT_FOLDER, ExportedFolder
+from dist2_robot.deploy.forms.policy_graph import trace
 from dist2_robot.errors import InputError
 
 

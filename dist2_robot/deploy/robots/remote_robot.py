@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dist2_robot.deploy.robot import Reading, RobotDescription, RobotError
-from dist2_robot.deploy.robot_messages import description_from_message, reading_from_message
+from dist2_robot.deploy.robots.robot_messages import description_from_message, reading_from_message
 from dist2_robot.deploy.wire import FrameReader, FrameWriter, WireError, pack, unpack
 from dist2_robot.errors import InputError
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from dist2_robot.deploy.link import ChunkRequest, TimedChunk
-from dist2_robot.deploy.machine import State
+from dist2_robot.deploy.loop.machine import State
 from dist2_robot.deploy.robot import Reading
 
 Command = Literal["arm", "rearm"]  # a person's

@@ -8,15 +8,15 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from dist2_robot.deploy.channels import Channel, ChannelClosedError, ChannelFaultError, ServerLimits
+from dist2_robot.deploy.forms.inference_checks import RequestError
 from dist2_robot.deploy.inference import Inference
-from dist2_robot.deploy.inference_checks import RequestError
 from dist2_robot.deploy.link import ChunkRequest, TimedChunk
-from dist2_robot.deploy.messages import card_message, chunk_message, error_message, read_request
-from dist2_robot.deploy.metrics import Metrics
-from dist2_robot.deploy.schema import FROM_CLIENT, MessageError, check_message, check_version
+from dist2_robot.deploy.serving.channels import Channel, ChannelClosedError, ChannelFaultError, ServerLimits
+from dist2_robot.deploy.serving.messages import card_message, chunk_message, error_message, read_request
+from dist2_robot.deploy.serving.metrics import Metrics
+from dist2_robot.deploy.serving.schema import FROM_CLIENT, MessageError, check_message, check_version
+from dist2_robot.deploy.serving.worker_thread import WorkerThread
 from dist2_robot.deploy.wire import WireError, pack, unpack
-from dist2_robot.deploy.worker_thread import WorkerThread
 
 logger = logging.getLogger(__name__)
 

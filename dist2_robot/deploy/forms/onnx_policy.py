@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch.export import ExportedProgram
 
-from dist2_robot.deploy.exported_folder import GRAPH_FILE, ExportedFolder
-from dist2_robot.deploy.policy_graph import PolicyGraph
+from dist2_robot.deploy.forms.exported_folder import GRAPH_FILE, ExportedFolder
+from dist2_robot.deploy.forms.policy_graph import PolicyGraph
 from dist2_robot.errors import InputError
 
 INSTALL = "needs onnx, onnxscript and onnxruntime: pip install 'dist2-robot[export]'"

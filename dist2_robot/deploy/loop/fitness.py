@@ -5,8 +5,8 @@ from itertools import zip_longest
 
 from dist2_robot.actions.spec import ActionDimension
 from dist2_robot.deploy.inference import PolicyCard
+from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.robot import RobotDescription
-from dist2_robot.deploy.settings import ControlSettings
 
 ASPECT = 0.02  # how much the sides of a picture may differ in proportion
 

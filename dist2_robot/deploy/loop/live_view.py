@@ -10,10 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from dist2_robot.deploy.control_loop import Tick
 from dist2_robot.deploy.limits import MotionLimits
-from dist2_robot.deploy.machine import State
-from dist2_robot.deploy.settings import ControlSettings
+from dist2_robot.deploy.loop.control_loop import Tick
+from dist2_robot.deploy.loop.machine import State
+from dist2_robot.deploy.loop.settings import ControlSettings
 
 REFRESHES_A_SECOND = 8
 BAR = 24  # characters

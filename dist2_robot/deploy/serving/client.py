@@ -1,6 +1,6 @@
 """Ask a policy server from any Python program.
 
-    from dist2_robot.deploy.client import PolicyClient
+    from dist2_robot.deploy.serving.client import PolicyClient
 
     with PolicyClient("wss://robot:8765", token=..., ca="ca.pem") as policy:
         chunk = policy.chunk({"observation.state": state})
@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dist2_robot.deploy.connections import ServerError, await_message, open_connection
-from dist2_robot.deploy.schema import as_feature
+from dist2_robot.deploy.serving.connections import ServerError, await_message, open_connection
+from dist2_robot.deploy.serving.schema import as_feature
 from dist2_robot.deploy.wire import WireError, pack
 
 __all__ = ["Chunk", "PolicyClient", "ServerError"]

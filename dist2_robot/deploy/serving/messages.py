@@ -8,7 +8,7 @@ import numpy as np
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.link import ChunkRequest, TimedChunk
-from dist2_robot.deploy.schema import PROTOCOL_VERSION, MessageError, as_feature
+from dist2_robot.deploy.serving.schema import PROTOCOL_VERSION, MessageError, as_feature
 from dist2_robot.errors import InputError
 from dist2_robot.types import ObservationSpec
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dist2_robot.deploy.controller import Controller
-from dist2_robot.deploy.log_format import output_line, read_header, read_input
+from dist2_robot.deploy.loop.controller import Controller
+from dist2_robot.deploy.loop.log_format import output_line, read_header, read_input
 from dist2_robot.errors import InputError
 
 LOG_FILE = "log.jsonl"

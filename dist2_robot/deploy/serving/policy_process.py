@@ -1,6 +1,6 @@
 """A policy in a process of its own, which the loop's process starts and ends.
 
-``python -m dist2_robot.deploy.policy_process`` is that process.
+``python -m dist2_robot.deploy.serving.policy_process`` is that process.
 """
 
 import argparse
@@ -16,12 +16,12 @@ from pathlib import Path
 
 import torch
 
-from dist2_robot.deploy.addresses import Address
-from dist2_robot.deploy.forms import load_inference
+from dist2_robot.deploy.forms.forms import load_inference
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.link import ChunkRequest, LinkError, TimedChunk
-from dist2_robot.deploy.server import PolicyServer, run_server
-from dist2_robot.deploy.socket_link import SocketLink
+from dist2_robot.deploy.serving.addresses import Address
+from dist2_robot.deploy.serving.server import PolicyServer, run_server
+from dist2_robot.deploy.serving.socket_link import SocketLink
 from dist2_robot.errors import InputError
 
 _LOOK_EVERY_S = 0.05
@@ -92,7 +92,7 @@ class PolicyProcess:
         self._opened.close()
 
     def _start(self, path: Path, options: dict[str, str]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dist2_robot.deploy.policy_process", "--socket", str(path)]
+        command = [sys.executable, "-m", "dist2_robot.deploy.serving.policy_process", "--socket", str(path)]
         for name, value in options.items():
             command.append(f"--{name}={value}")
         log = self._opened.enter_context(self._log.open("wb"))

@@ -4,7 +4,9 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-from dist2_robot.deploy.connections import (
+from dist2_robot.deploy.inference import PolicyCard
+from dist2_robot.deploy.link import ChunkRequest, LinkError, TimedChunk
+from dist2_robot.deploy.serving.connections import (
     Connection,
     ServerError,
     StreamConnection,
@@ -12,10 +14,8 @@ from dist2_robot.deploy.connections import (
     open_connection,
     receive_message,
 )
-from dist2_robot.deploy.inference import PolicyCard
-from dist2_robot.deploy.link import ChunkRequest, LinkError, TimedChunk
-from dist2_robot.deploy.messages import read_card, read_chunk, request_message
-from dist2_robot.deploy.schema import MessageError
+from dist2_robot.deploy.serving.messages import read_card, read_chunk, request_message
+from dist2_robot.deploy.serving.schema import MessageError
 from dist2_robot.deploy.wire import WireError, pack
 
 

@@ -1,0 +1,1 @@
+"""The policy process: server, clients, and the loop's end of the line."""
