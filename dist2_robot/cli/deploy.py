@@ -87,6 +87,8 @@ def _settings(config: Mapping[str, Any]) -> ControlSettings:
 
 def _policy_folder(config: Mapping[str, Any]) -> Path:
     """Return the checkpoint's folder, or that of an export."""
+    if config["checkpoint"] is None:
+        raise InputError("'checkpoint' must be given, e.g. checkpoint=runs/pick; see --help")
     folder = fetch_checkpoint(config["checkpoint"])
     return folder if (folder / EXPORT_FILE).exists() else find_checkpoint(folder)
 

@@ -43,7 +43,7 @@ def test_a_run_its_replay_and_its_page(policy: Path, tmp_path: Path) -> None:
     assert results["time"]["chunks"] > 5
     assert results["stop"] == "hold"
     assert results["log_lines_dropped"] == 0
-    again = run("deploy", "checkpoint=x", "mode=replay", f"log={output}")
+    again = run("deploy", "mode=replay", f"log={output}")
     assert again.returncode == 0, again.stderr
     assert "all the same to the bit" in again.stdout
     page = run("report", f"deployments=[{output}]", f"calibration={policy.parent}/data")

@@ -34,7 +34,8 @@ class Keys:
         self._before = termios.tcgetattr(self._descriptor)
         tty.setcbreak(self._descriptor)
         self.is_listening = True
-        threading.Thread(target=self._listen, name="keys", daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, name="keys", daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,6 +43,7 @@ class Keys:
         if self._before is not None:
             import termios
 
+            self._thread.join()
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
 
     def _listen(self) -> None:

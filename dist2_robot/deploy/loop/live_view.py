@@ -50,7 +50,8 @@ class LiveView:
         self._title, self._names, self._units = title, names, units
         self._limits, self._settings = limits, settings
         self._tick: Tick | None = None
-        self._latency_s = self._rate_hz = float("nan")
+        self._latency_s: float | None = None
+        self._rate_hz: float | None = None
         self._asked_s: dict[int, float] = {}
         self._since = (0, time.monotonic())
         self._note = ""
@@ -67,11 +68,11 @@ class LiveView:
 
     def __call__(self, tick: Tick) -> None:
         """Show a tick at the next refresh."""
-        if tick.done.request is not None:
-            self._asked_s = {tick.done.request.sequence: tick.seen.now_s}
         for chunk in tick.seen.chunks:
             if (asked_s := self._asked_s.get(chunk.sequence)) is not None:
                 self._latency_s = tick.seen.now_s - asked_s
+        if tick.done.request is not None:
+            self._asked_s = {tick.done.request.sequence: tick.seen.now_s}
         if tick.done.events:
             self._note = tick.done.events[-1]
         self._tick = tick
@@ -91,9 +92,10 @@ class LiveView:
         table = Table.grid(padding=(0, 2))
         state = Text(f" {done.state} ", style=f"bold reverse {_COLOR[done.state]}")
         table.add_row(state, Text(done.reason, style=_COLOR[done.state]))
-        rate = f"{self._rate_hz:.1f} of {self._settings.rate_hz:g} Hz, {counts.late} late, {counts.skipped} skipped"
+        rate = f"{_number(self._rate_hz)} of {self._settings.rate_hz:g} Hz, {counts.late} late, {counts.skipped} skipped"
         table.add_row("rate", rate)
-        table.add_row("policy", f"answers in {1000 * self._latency_s:.0f} ms, {counts.dropped_chunks} dropped")
+        latency = "has not answered yet" if self._latency_s is None else f"answers in {1000 * self._latency_s:.0f} ms"
+        table.add_row("policy", f"{latency}, {counts.dropped_chunks} dropped")
         unsure = f"entropy {_number(done.entropy)} nats, expects to be off by {_number(done.unsure)} tolerances"
         table.add_row("sure", unsure)
         table.add_row("speed", f"{done.speed:.2f}, {counts.limited} ticks limited, {counts.sent} commands sent")
