@@ -1,7 +1,6 @@
 """An exported policy is the policy, or is not exported."""
 
 import json
-import logging
 import shutil
 
 import numpy as np
@@ -22,7 +21,6 @@ from tests.deploy.exported import FRONT, NUMBERS, TOKENIZERS, regression_policy,
 
 pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.filterwarnings("ignore")
-logging.getLogger("root").setLevel(logging.ERROR)
 
 TOLD = {"numbers": NUMBERS, "tasks": ["Push.", "Pull it."]}
 SEEN = {"numbers": NUMBERS, "pictures": {FRONT: [16, 24]}}

@@ -92,7 +92,9 @@ class LiveView:
         table = Table.grid(padding=(0, 2))
         state = Text(f" {done.state} ", style=f"bold reverse {_COLOR[done.state]}")
         table.add_row(state, Text(done.reason, style=_COLOR[done.state]))
-        rate = f"{_number(self._rate_hz)} of {self._settings.rate_hz:g} Hz, {counts.late} late, {counts.skipped} skipped"
+        rate = (
+            f"{_number(self._rate_hz)} of {self._settings.rate_hz:g} Hz, {counts.late} late, {counts.skipped} skipped"
+        )
         table.add_row("rate", rate)
         latency = "has not answered yet" if self._latency_s is None else f"answers in {1000 * self._latency_s:.0f} ms"
         table.add_row("policy", f"{latency}, {counts.dropped_chunks} dropped")
