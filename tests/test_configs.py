@@ -24,7 +24,7 @@ from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec, make_environment
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.trainer import Trainer
-from tests.data.recordings import reach, write_filmed  # noqa: F401
+from tests.data.recordings import rated, reach, write_filmed  # noqa: F401
 from tests.models.tiny_bert import bert  # noqa: F401
 from tests.models.tiny_language_models import llama  # noqa: F401
 
@@ -42,6 +42,7 @@ COMMANDS = {
     "export": ["checkpoint=run", "output=folder"],
     "serve": ["checkpoint=run"],
     "card": ["of=run"],
+    "rate": ["checkpoint=run", "dataset.root=data"],
 }
 MUST_BE_GIVEN = {  # with these choices
     ("instruction", "text_model"): ["instruction.path=bert"],
@@ -142,11 +143,14 @@ def is_refused(group, name, other, choice):
 
 
 @pytest.mark.parametrize(("policy", "trainer"), product(GROUPS["policy"], GROUPS["trainer"]))
-def test_every_policy_and_trainer_trains_a_step(reach, llama, policy, trainer):  # noqa: F811
-    loss = {"token": "dist2", "language_model": "dist2", "regression": "l1"}.get(policy)  # the others choose their own
+def test_every_policy_and_trainer_trains_a_step(reach, rated, llama, policy, trainer):  # noqa: F811
+    loss = {"token": "dist2", "reward_model": "dist2", "language_model": "dist2", "regression": "l1"}.get(
+        policy
+    )  # the others choose their own
     options = [f"policy={policy}", f"trainer={trainer}", *([f"loss={loss}"] if loss else [])]
     options += [f"policy.model={llama}"] if policy == "language_model" else []
-    config = compose("train", f"dataset.root={reach}", *options)
+    data = rated if policy == "reward_model" else reach
+    config = compose("train", f"dataset.root={data}", *options)
     if policy == "vqbet":
         with pytest.raises(InputError, match="exactly one picture"):
             train_a_step(config)
@@ -214,7 +218,8 @@ def train_a_step(config) -> float:
     """Build all that a training needs, take one step, and return how far a weight moved."""
     torch.manual_seed(0)
     sizes = config["policy"]
-    data = load_training_data(config["dataset"], sizes["horizon"], config["seed"], history=sizes["history"])
+    options = {"history": sizes["history"], "target": sizes.get("target", "action")}
+    data = load_training_data(config["dataset"], sizes["horizon"], config["seed"], **options)
     policy = new_policy(config, data)
     loss = build_loss(getattr(policy, "tokenizer", None), config["loss"])
     settings = TrainerConfig(**config["trainer"])

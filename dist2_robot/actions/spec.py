@@ -10,7 +10,7 @@ import numpy as np
 
 from dist2_robot.errors import InputError
 
-Kind = Literal["joint", "ee_position", "ee_rotation", "gripper"]
+Kind = Literal["joint", "ee_position", "ee_rotation", "gripper", "score"]
 ControlMode = Literal["absolute", "delta"]
 
 DEFAULT_TOLERANCE = 0.01  # of the range
@@ -23,7 +23,7 @@ class ActionDimension:
 
     Attributes:
         name: Unique within the spec, e.g. ``shoulder_pan.pos``.
-        kind: What the number moves. Grippers are never averaged when decoding.
+        kind: What the number moves, or ``score`` where it rates. Grippers are never averaged when decoding.
         unit: The unit of the number itself: ``rad``, ``deg``, ``m``, ``cm``, ``%``, ... or ``?`` where nobody told.
         low: Smallest value, in that unit.
         high: Largest value, in that unit.

@@ -6,20 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.actions.rating import RATING, SCORE, rating_spec
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.environments import choose_environment
 from dist2_robot.data.folder import INFO_FILE
 from dist2_robot.data.writer import write_dataset
+from dist2_robot.demonstrations.attempt import Conduct
 from dist2_robot.demonstrations.collect import collect_episodes
 from dist2_robot.errors import InputError
 from dist2_robot.progress import progress_bar
 from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment
 
+CONDUCT = ("noise", "hold_steps", "lapses", "keep_failures", "rate")
 ABOUT = """
 Record successful episodes of an environment's scripted expert as a LeRobot dataset.
 
   dist2-collect env=metaworld task=push-v3 episodes=50 seed=0 dataset.root=data/push
+
+With rate=true every moment is rated, for a reward model to learn from; that needs episodes that fail, too:
+
+  dist2-collect env=so101 task=Push env.kwargs.control=hand lapses=0.5 keep_failures=true rate=true \\
+    dataset.root=data/rated
 """
 
 
@@ -32,7 +40,15 @@ def collect(config: dict[str, Any]) -> int:
     environment = choose_environment(config["env"], recorded=None)
     if environment is None:
         raise InputError("dist2-collect needs an environment, e.g. env=metaworld task=push-v3")
-    spec, names, task = _look_up(environment)
+    spec, names, task, stages = _look_up(environment)
+    ratings = {}
+    if config["rate"]:
+        if not stages:
+            raise InputError(
+                f"environment {environment} does not tell of stages, so nothing can be rated: leave out rate="
+            )
+        ratings = {f"{RATING}_spec": rating_spec(stages, spec.rate_hz).to_dict()}
+        names = {**names, RATING: [SCORE, *stages]}
     recorder = environment
     if config["cameras"]:
         pictures = {"cameras": tuple(config["cameras"]), "image_size": config["image_size"]}
@@ -49,8 +65,7 @@ def collect(config: dict[str, Any]) -> int:
         recorder,
         config["episodes"],
         config["seed"],
-        noise=config["noise"],
-        hold_steps=config["hold_steps"],
+        conduct=Conduct(**{key: config[key] for key in CONDUCT}),
         workers=config["workers"] or os.cpu_count() or 1,
         on_attempt=on_attempt,
     )
@@ -65,7 +80,8 @@ def collect(config: dict[str, Any]) -> int:
                 "environment": {"id": environment.id, "kwargs": dict(environment.kwargs)},
                 "task": task,
                 "seed": config["seed"],
-                "noise": config["noise"],
+                **{key: config[key] for key in CONDUCT if key != "hold_steps"},
+                **ratings,
             },
             video=config["video"],
         )
@@ -73,14 +89,19 @@ def collect(config: dict[str, Any]) -> int:
     return 0
 
 
-def _look_up(environment: EnvironmentSpec) -> tuple[ActionSpec, Mapping[str, list[str]], str]:
-    """Return what an action is, names of observed numbers, and the task in words; InputError if there is no expert."""
+def _look_up(environment: EnvironmentSpec) -> tuple[ActionSpec, Mapping[str, list[str]], str, list[str]]:
+    """Return what an action is, names of observed numbers, the task in words, and its stages, if it tells them.
+
+    Raises:
+        InputError: There is no expert.
+    """
     env = make_environment(environment)
     try:
         task = str(env.get_wrapper_attr("task_description"))
         env.reset(seed=0)
         env.get_wrapper_attr("expert_action")()
-        return action_spec(env), env.metadata["observation_names"], task
+        stages = list(env.get_wrapper_attr("stages")()) if env.has_wrapper_attr("stages") else []
+        return action_spec(env), env.metadata["observation_names"], task, stages
     except AttributeError as error:
         raise InputError(
             f"environment {environment} has no scripted expert whose episodes could be recorded"

@@ -14,6 +14,7 @@ from dist2_robot.data.split import split_episodes
 from dist2_robot.data.table import FrameTable, join_tables, read_table
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json
 from dist2_robot.types import ACTION, ObservationSpec
 
 DEFAULT_MEMORY_GB = 4.0  # of decoded pictures
@@ -28,6 +29,7 @@ class TrainingData:
     episodes: How many episodes are used.
     training: Windows to learn from.
     held_out: Windows of other episodes; empty if nothing is held out.
+    target: Which feature stands for the actions.
     """
 
     folders: tuple[DatasetFolder, ...]
@@ -36,6 +38,7 @@ class TrainingData:
     episodes: int
     training: ChunkWindows
     held_out: ChunkWindows
+    target: str = ACTION
 
     @property
     def name(self) -> str:
@@ -58,7 +61,9 @@ class TrainingData:
 
     @property
     def environments(self) -> list[Mapping[str, Any]]:
-        """Where the data were recorded in simulation, each environment once."""
+        """Where what is learned was done in simulation, each environment once; none for what is no action."""
+        if self.target != ACTION:
+            return []
         found: list[Mapping[str, Any]] = []
         for folder in self.folders:
             environment = folder.recording.get("environment")
@@ -79,7 +84,7 @@ class TrainingData:
 
 
 def load_training_data(
-    config: Mapping[str, Any], horizon: int, seed: int, *, history: int = 1, pictures: bool = True
+    config: Mapping[str, Any], horizon: int, seed: int, *, history: int = 1, pictures: bool = True, target: str = ACTION
 ) -> TrainingData:
     """Open the datasets of a ``dataset`` config.
 
@@ -89,6 +94,7 @@ def load_training_data(
         seed: Which episodes are held out.
         history: Moments that are seen at once.
         pictures: Whether to read them, if there are any.
+        target: Which feature is to be predicted.
 
     Raises:
         InputError: For whatever is wrong with them.
@@ -97,11 +103,14 @@ def load_training_data(
         raise InputError(f"policy.history must be at least 1, the present moment, got {history}")
     folders = _open(config)
     numbers, cameras = _observed(folders[0], config.get("observations"), pictures)
-    tables = [_first_episodes(read_table(folder, numbers), config["episodes"], folder) for folder in folders]
+    chosen = config["episodes"]
+    if cameras and not isinstance(chosen, int | None):
+        raise InputError("dataset.episodes can name single episodes only where no pictures are read")
+    tables = [_chosen_episodes(read_table(folder, numbers, target), chosen, folder) for folder in folders]
     counts = [len(table.features[ACTION]) for table in tables]
     try:
         table = join_tables(tables)
-        spec = joint_spec(folders, tables)
+        spec = joint_spec(folders, tables, target)
     except ValueError as error:
         raise InputError(f"the datasets {[str(f.root) for f in folders]} do not go together: {error}") from error
     if cameras:
@@ -110,8 +119,8 @@ def load_training_data(
         training, held_out = split_episodes(table.episodes, config["validation"], seed)
     except ValueError as error:
         raise InputError(f"dataset.validation: {error}") from error
-    windows = (ChunkWindows(table, table.frames_of(some), horizon, history) for some in (training, held_out))
-    return TrainingData(tuple(folders), table, spec, table.episodes, *windows)
+    learn, hold_out = (ChunkWindows(table, table.frames_of(some), horizon, history) for some in (training, held_out))
+    return TrainingData(tuple(folders), table, spec, table.episodes, learn, hold_out, target)
 
 
 def _open(config: Mapping[str, Any]) -> list[DatasetFolder]:
@@ -135,12 +144,33 @@ def _observed(
     return [name for name in wanted if name not in cameras], [name for name in wanted if name in cameras and pictures]
 
 
-def _first_episodes(table: FrameTable, episodes: int | None, folder: DatasetFolder) -> FrameTable:
-    if episodes is None:
+def _chosen_episodes(table: FrameTable, chosen: Any, folder: DatasetFolder) -> FrameTable:
+    """Return the episodes of ``dataset.episodes``: the first so many, a list, or that in the file of dist2-rate."""
+    if chosen is None:
         return table
-    if not isinstance(episodes, int) or not 0 < episodes <= table.episodes:
-        raise InputError(f"dataset.episodes={episodes}, but '{folder.root}' holds {table.episodes}")
-    return table.first(episodes)
+    if isinstance(chosen, str | Path):
+        chosen = _kept(Path(chosen), folder)
+    if isinstance(chosen, int):
+        if not 0 < chosen <= table.episodes:
+            raise InputError(f"dataset.episodes={chosen}, but '{folder.root}' holds {table.episodes}")
+        return table.first(chosen)
+    numbers = list(chosen)
+    if not numbers or not all(type(n) is int and 0 <= n < table.episodes for n in numbers):
+        raise InputError(f"dataset.episodes={numbers}, but '{folder.root}' holds episodes 0 to {table.episodes - 1}")
+    return table.take(numbers)
+
+
+def _kept(path: Path, folder: DatasetFolder) -> Any:
+    """Return the episodes to keep of a file of dist2-rate."""
+    try:
+        content = read_json(path)
+        if Path(content["dataset"]).resolve() != folder.root.resolve():
+            raise InputError(f"dataset.episodes: '{path}' rates '{content['dataset']}', not '{folder.root}'")
+        return content["kept"]
+    except FileNotFoundError:
+        raise InputError(f"dataset.episodes: there is no file '{path}': make it with dist2-rate") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"dataset.episodes: '{path}' is no file of dist2-rate: make it anew") from error
 
 
 def _with_pictures(

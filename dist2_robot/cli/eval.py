@@ -11,10 +11,11 @@ from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
 from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.cli.rater import new_rater
 from dist2_robot.cli.trackers import check_trackers, send_evaluation
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment, draw_beside
-from dist2_robot.evaluation.compare import format_rate
+from dist2_robot.evaluation.compare import format_rate, format_score
 from dist2_robot.evaluation.filmstrip import write_filmstrip
 from dist2_robot.evaluation.tasks import format_tasks, summarise_tasks
 from dist2_robot.json_file import write_json
@@ -33,6 +34,10 @@ Run a checkpoint in simulation and report its success rate, with an interval.
 The initial state of episode i depends on (seed, i) alone, so two checkpoints evaluated with the same seed meet the
 same states, and dist2-compare can pair them. A policy of several tasks is evaluated on each of them, or on those
 named: env=metaworld task=[push-v3,reach-v3].
+
+A reward model (dist2-train policy=reward_model) rates how far the episodes got, and may stop those that do not:
+
+  dist2-eval checkpoint=runs/push reward_model=runs/reward stop_below=8 stop_after=40
 """
 
 
@@ -78,7 +83,7 @@ def evaluate(config: dict[str, Any]) -> int:
 
 def _evaluate(policy: Policy, environment: EnvironmentSpec, output: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """Run the episodes of one environment, film some, say how it went."""
-    films = _Films(output, policy.spec)
+    films, rater = _Films(output, policy.spec), new_rater(config, str(choose_device(config["device"])))
     results = evaluate_policy(
         policy,
         environment,
@@ -90,6 +95,7 @@ def _evaluate(policy: Policy, environment: EnvironmentSpec, output: Path, config
         max_steps=config["max_steps"],
         ensemble=config["ensemble"],
         until=config["until"],
+        rater=rater,
         film=range(min(config["videos"], config["episodes"])),
         on_film=films.write,
     )
@@ -97,6 +103,9 @@ def _evaluate(policy: Policy, environment: EnvironmentSpec, output: Path, config
         f"success {format_rate(results['success_rate'], results['success_interval'])} of {results['episodes']} episodes"
     )
     print(f"at the last step {format_rate(results['success_rate_at_end'], results['success_at_end_interval'])}")
+    if rater is not None:
+        rated = format_score(results["rated_score"], results["rated_score_interval"])
+        print(f"rated {rated}; {len(rater.stopped)} episodes stopped")
     if results.get("note"):
         print(results["note"])
     print(f"{results['steps_per_s']:.0f} steps/s")

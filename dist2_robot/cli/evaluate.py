@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.cli.environments import as_seen
+from dist2_robot.cli.rater import Rater
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment
 from dist2_robot.evaluation.intervals import wilson_interval
@@ -26,7 +27,7 @@ from dist2_robot.rollouts.delay import PREFIX_ACTIONS, PREFIX_STEPS, Delay, Dela
 from dist2_robot.rollouts.ensemble import TemporalEnsemble
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.rollouts.episode import EpisodeResult
-from dist2_robot.rollouts.runner import Act, OnChunk, at_work, run_episodes
+from dist2_robot.rollouts.runner import Act, OnChunk, Watch, at_work, run_episodes
 from dist2_robot.seeding import stream_seed
 from dist2_robot.types import Observation, Prefix
 
@@ -47,6 +48,7 @@ def evaluate_policy(
     ensemble: float | None = None,
     until: float | None = None,
     delay: Delay | None = None,
+    rater: Rater | None = None,
 ) -> dict[str, Any]:
     """Run episodes and return the content of results.json. Episode i starts from a state given by (seed, i) alone.
 
@@ -66,6 +68,7 @@ def evaluate_policy(
         until: Stop, after a whole batch, once the 95 % interval of the success rate reaches no farther than this to
             either side on average; None to run all episodes. Intervals of runs stopped so are slightly too narrow.
         delay: Let chunks arrive late; gives ``n_action_steps`` itself, and allows no ensemble. None: at once.
+        rater: Looks on, and may end episodes; a new one for each evaluation.
     """
     blends: list[DelayedChunks] = []
     blender = None if ensemble is None else partial(TemporalEnsemble, policy.spec, ensemble)
@@ -75,6 +78,8 @@ def evaluate_policy(
             raise InputError("an ensemble of chunks and a delay are not for the same evaluation: leave one of them out")
         n_action_steps, blender = delay.period, partial(_kept, blends, policy.spec, delay)
     _check(policy, episodes, n_action_steps)
+    if rater is not None:
+        rater.check(policy)
     seen = as_seen(environment, policy.observation)
     clock = time.monotonic()
     moments: dict[int, list[Moment]] = {}
@@ -92,7 +97,7 @@ def evaluate_policy(
             ensemble=blender,
         )
         blocks = _blocks(episodes, episodes if until is None else batch_size)
-        results = _run_until_sure(run, policy, blocks, seed, until, film, moments)
+        results = _run_until_sure(run, policy, blocks, seed, until, film, moments, rater)
     wall_time_s = time.monotonic() - clock
     for result in results:
         if result.frames is not None and on_film:
@@ -105,6 +110,7 @@ def evaluate_policy(
         "ensemble": ensemble,
         "until": until,
         **({} if delay is None else {"delay": {**vars(delay), **_steps_of(blends)}}),
+        **({} if rater is None else rater.results()),
         "decoding": getattr(policy, "decoding", None),
         "wall_time_s": wall_time_s,
         "steps_per_s": sum(result.steps for result in results) / wall_time_s,
@@ -173,6 +179,11 @@ def _noter(policy: Policy, moments: dict[int, list[Moment]], first: int) -> OnCh
     return note
 
 
+def _watcher(rater: Rater, first: int) -> Watch:
+    """Return a rater for episodes counted from `first`."""
+    return lambda index, steps, features: rater(first + index, steps, features)
+
+
 def _run_until_sure(
     run: partial[list[EpisodeResult]],
     policy: Policy,
@@ -181,6 +192,7 @@ def _run_until_sure(
     until: float | None,
     film: Sequence[int],
     moments: dict[int, list[Moment]],
+    rater: Rater | None,
 ) -> list[EpisodeResult]:
     """Run episodes, batch by batch if it may stop early, and note beliefs of filmed ones in `moments`."""
     results: list[EpisodeResult] = []
@@ -190,7 +202,8 @@ def _run_until_sure(
             seeds = [stream_seed(seed, "evaluate", i) for i in block]
             filmed = [i - block.start for i in film if i in block]
             note = _noter(policy, moments, block.start)
-            results += run(seeds, film=filmed, on_episode=count, on_chunk=note)
+            watch = None if rater is None else _watcher(rater, block.start)
+            results += run(seeds, film=filmed, on_episode=count, on_chunk=note, watch=watch)
             if until is not None and _half_width(results) <= until:
                 break
     return [replace(result, index=i) for i, result in enumerate(results)]

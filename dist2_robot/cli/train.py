@@ -40,6 +40,7 @@ from dist2_robot.training.state import STATE_FILE, check_training_state
 from dist2_robot.training.stop import EXIT_CODE, TrainingStoppedError, on_sigterm
 from dist2_robot.training.trainer import Trainer, TrainingFailedError
 from dist2_robot.training.validation import validate
+from dist2_robot.types import ACTION
 
 ABOUT = """
 Train a policy over action tokens from recorded demonstrations.
@@ -63,8 +64,10 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     processes = join_processes(cpu=device.type == "cpu")
     device = device if processes.num_processes == 1 else processes.device
     _prepare_torch(config)
-    sizes = config["policy"]
-    data = load_training_data(config["dataset"], sizes["horizon"], config["seed"], history=sizes["history"])
+    sizes, target = config["policy"], config["policy"].get("target", ACTION)
+    data = load_training_data(
+        config["dataset"], sizes["horizon"], config["seed"], history=sizes["history"], target=target
+    )
     environments = choose_environments(config["env"], data.environments)
     for environment in environments:
         check_fits(environment, data.spec, data.observation_names, f"dataset '{data.name}'")

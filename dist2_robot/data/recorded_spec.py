@@ -15,20 +15,21 @@ from dist2_robot.types import ACTION
 _DEGREE_ROBOTS = ("so100", "so101", "so_follower", "koch", "omx")
 
 
-def recorded_spec(folder: DatasetFolder, actions: Tensor) -> ActionSpec:
+def recorded_spec(folder: DatasetFolder, actions: Tensor, target: str = ACTION) -> ActionSpec:
     """Return the spec that the recorder wrote, or one guessed from names and ranges, with ``source`` 'data'.
 
     Args:
         folder: The dataset.
-        actions: All of its actions, (N, A).
+        actions: All of its actions, (N, A), or what is learned in their place.
+        target: Which feature that is.
     """
-    names = folder.names("action")
-    if "action_spec" in folder.recording:
-        spec = ActionSpec.from_dict(folder.recording["action_spec"])
+    names, key = folder.names(target), f"{target}_spec"
+    if key in folder.recording:
+        spec = ActionSpec.from_dict(folder.recording[key])
         if list(spec.names) != names:
             raise InputError(
-                f"'{folder.root / DIST2_FILE}' tells of the actions {list(spec.names)}, info.json of {names}: restore "
-                "both from the original dataset"
+                f"'{folder.root / DIST2_FILE}' tells of the {target}s {list(spec.names)}, info.json of {names}: "
+                "restore both from the original dataset"
             )
         return spec
     in_degrees = str(folder.info.get("robot_type") or "").lower().startswith(_DEGREE_ROBOTS)
@@ -36,13 +37,15 @@ def recorded_spec(folder: DatasetFolder, actions: Tensor) -> ActionSpec:
     return ActionSpec.from_columns(actions.numpy(), names, units, folder.rate_hz)
 
 
-def joint_spec(folders: Sequence[DatasetFolder], tables: Sequence[FrameTable]) -> ActionSpec:
+def joint_spec(folders: Sequence[DatasetFolder], tables: Sequence[FrameTable], target: str = ACTION) -> ActionSpec:
     """Return the spec of several datasets together, whose limits are the widest of all.
 
     Raises:
         ValueError: Their actions do not mean the same.
     """
-    specs = [recorded_spec(folder, table.features[ACTION]) for folder, table in zip(folders, tables, strict=True)]
+    specs = [
+        recorded_spec(folder, table.features[ACTION], target) for folder, table in zip(folders, tables, strict=True)
+    ]
     first = specs[0]
     for spec in specs[1:]:
         for entry in ("names", "units", "control_mode", "rate_hz"):

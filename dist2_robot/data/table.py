@@ -13,6 +13,7 @@ from torch import Tensor
 from dist2_robot.data.check import check_columns
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.errors import InputError
+from dist2_robot.types import ACTION
 
 TASK_INDEX = "task_index"
 _INDICES = ("episode_index", "frame_index", "index")
@@ -57,18 +58,33 @@ class FrameTable:
             parts=self.parts[:episodes],
         )
 
+    def take(self, episodes: Sequence[int]) -> "FrameTable":
+        """Return only the given episodes, in their order."""
+        frames, chosen = self.frames_of(episodes), torch.tensor(episodes)
+        lengths = (self.episode_ends - self.episode_starts)[chosen]
+        ends = lengths.cumsum(0)
+        return replace(
+            self,
+            features={name: column[frames] for name, column in self.features.items()},
+            episode_starts=ends - lengths,
+            episode_ends=ends,
+            task_numbers=self.task_numbers[frames],
+            parts=self.parts[chosen],
+        )
+
     def frames_of(self, episodes: Sequence[int]) -> Tensor:
         """Return the frame numbers of the given episodes, in order."""
         spans = [torch.arange(int(self.episode_starts[e]), int(self.episode_ends[e])) for e in episodes]
         return torch.cat(spans) if spans else torch.empty(0, dtype=torch.long)
 
 
-def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None) -> FrameTable:
+def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None, target: str = ACTION) -> FrameTable:
     """Read and check the columns. Raises InputError that names file, episode and frame where they are damaged.
 
     Args:
         folder: Where.
         observed: Observation features to read; all numeric vectors by default.
+        target: What a policy is to predict, which stands in the table as ``action``: that, or ``rating``.
     """
     known = folder.state_features()
     observed = list(known) if observed is None else list(observed)
@@ -80,9 +96,11 @@ def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None) -> 
             f"'{folder.root}' has no numeric observation, only {sorted(folder.info['features'])}: name another dataset"
         )
 
+    if target not in folder.info["features"]:
+        raise InputError(f"'{folder.root}' has no '{target}' to learn, only {sorted(folder.info['features'])}")
     tasks = folder.tasks()
     has_tasks = bool(tasks) and TASK_INDEX in folder.info["features"]
-    names = [*_INDICES, *([TASK_INDEX] if has_tasks else []), "timestamp", *observed, "action"]
+    names = [*_INDICES, *([TASK_INDEX] if has_tasks else []), "timestamp", *observed, target]
     columns = _read_columns(folder, names)
     starts = np.flatnonzero(columns["frame_index"] == 0)
     ends = np.append(starts[1:], len(columns["index"]))
@@ -96,7 +114,8 @@ def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None) -> 
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(columns[name]).tobytes())
     return FrameTable(
-        features={name: torch.from_numpy(columns[name]) for name in [*observed, "action"]},
+        features={name: torch.from_numpy(columns[name]) for name in observed}
+        | {ACTION: torch.from_numpy(columns[target])},
         episode_starts=torch.from_numpy(starts),
         episode_ends=torch.from_numpy(ends),
         fingerprint=digest.hexdigest(),

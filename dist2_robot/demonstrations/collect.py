@@ -1,4 +1,4 @@
-"""Collect successful episodes of a scripted expert, in parallel."""
+"""Collect episodes of a scripted expert, in parallel."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ import gymnasium as gym
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.data.episode import Episode
-from dist2_robot.demonstrations.attempt import Attempt, attempt
+from dist2_robot.demonstrations.attempt import Attempt, Conduct, attempt
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment
 from dist2_robot.rollouts.process import SPAWN, bare_main, leave_interrupts_to_parent
@@ -20,23 +20,21 @@ def collect_episodes(
     episodes: int,
     seed: int,
     *,
-    noise: float = 0.0,
+    conduct: Conduct = Conduct(),  # noqa: B008 it is frozen
     workers: int,
-    hold_steps: int = 10,
     max_attempts: int | None = None,
     on_attempt: Callable[[int, Attempt], None] | None = None,
 ) -> Iterator[Episode]:
-    """Yield successful episodes of the environment's expert, a function of the seed whatever the number of workers.
+    """Yield episodes of the environment's expert, a function of the seed whatever the number of workers.
 
     Attempt k resets the environment and draws its noise with seeds of its own; episodes come in the order of attempts.
 
     Args:
         environment: Where the expert acts.
-        episodes: How many successes to collect.
+        episodes: How many to collect.
         seed: Seed of the whole collection.
-        noise: Standard deviation of what is added to executed (not to recorded) actions, in half ranges.
+        conduct: How the expert behaves, and what is kept.
         workers: How many processes simulate.
-        hold_steps: How many steps an episode goes on after its first success, so that a policy learns to stay.
         max_attempts: When to give up; by default three attempts an episode and ten more.
         on_attempt: Called with the number and the outcome of each attempt, in order.
 
@@ -53,12 +51,12 @@ def collect_episodes(
             while submitted < limit and len(under_way) < 2 * workers:
                 with bare_main():
                     seeds = stream_seed(seed, "collect", submitted), stream_seed(seed, "noise", submitted)
-                    under_way.append(pool.submit(_attempt, *seeds, noise, hold_steps))
+                    under_way.append(pool.submit(_attempt, *seeds, conduct))
                 submitted += 1
             if not under_way:
                 raise InputError(
-                    f"the expert of {environment} succeeded in only {collected} of {tried} attempts (noise {noise:g}; "
-                    f"last failure: {last_message}); lower the noise, or choose another task"
+                    f"the expert of {environment} succeeded in only {collected} of {tried} attempts (noise "
+                    f"{conduct.noise:g}; last failure: {last_message}); lower the noise, or choose another task"
                 )
             outcome = under_way.popleft().result()
             if on_attempt is not None:
@@ -83,10 +81,10 @@ def _start(spec: EnvironmentSpec) -> None:
     _spec = spec
 
 
-def _attempt(seed: int, noise_seed: int, noise: float, hold_steps: int) -> Attempt:
+def _attempt(seed: int, noise_seed: int, conduct: Conduct) -> Attempt:
     global _made
     if _made is None:
         assert _spec is not None
         env = make_environment(_spec)
         _made = env, action_spec(env)
-    return attempt(*_made, seed, noise_seed, noise, hold_steps)
+    return attempt(*_made, seed, noise_seed, conduct)

@@ -18,6 +18,8 @@ ROW_ENTRIES = (
     "success_at_end_interval",
     "median_steps_to_success",
     "action_jerk",
+    "rated_score",
+    "rated_score_interval",
     "seed",
     "note",
 )
@@ -70,6 +72,8 @@ def format_table(comparison: Mapping[str, Any]) -> str:
         for row in comparison["rows"]
     ]
     lines = columns([["run", "success [95 %]", "at end [95 %]", "steps to success", "jerk", "errors"], *rows])
+    rated = [row for row in comparison["rows"] if row["rated_score"] is not None]
+    lines += [f"{row['name']}: rated {format_score(row['rated_score'], row['rated_score_interval'])}" for row in rated]
     lines += [f"{row['name']}: {row['note']}" for row in comparison["rows"] if row["note"]]
     if comparison["differences"]:
         lines += ["", f"against {comparison['baseline']}, paired by initial state:"]
@@ -93,6 +97,11 @@ def format_rate(rate: float | None, interval: Sequence[float] | None) -> str:
     if rate is None or interval is None:
         return "-"
     return f"{100 * rate:.1f} % [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def format_score(score: float, interval: Sequence[float]) -> str:
+    """Return a mean rated score, of 20 points, with its interval."""
+    return f"{score:.1f} of 20 [{interval[0]:.1f}, {interval[1]:.1f}]"
 
 
 def format_number(value: float | None) -> str:

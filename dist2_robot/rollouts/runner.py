@@ -30,6 +30,8 @@ class Blender(Protocol):
         ...
 
 
+# Place of an episode in `seeds`, actions executed, what is seen, without a batch dimension -> whether it is to end.
+Watch = Callable[[int, int, dict[str, np.ndarray]], bool]
 OnChunk = Callable[[int, int, dict[str, np.ndarray], np.ndarray], None]
 
 
@@ -48,6 +50,7 @@ def run_episodes(
     on_chunk: OnChunk | None = None,
     crew: Crew | LocalCrew | None = None,
     ensemble: Callable[[], Blender] | None = None,
+    watch: Watch | None = None,
 ) -> list[EpisodeResult]:
     """Run one episode a seed and return the results in the order of the seeds.
 
@@ -73,6 +76,7 @@ def run_episodes(
             features that were seen, without a batch dimension, and the chunk (T, A).
         crew: Simulates the environment in place of new workers, and stays open for further runs.
         ensemble: Makes what blends the chunks of an episode; None to execute each chunk as it comes.
+        watch: Asked before each chunk of each episode whether to end it there; None to let all run on.
 
     Raises:
         InputError: The environment cannot be built from these arguments.
@@ -84,6 +88,8 @@ def run_episodes(
         while len(ledger.results) < len(seeds):
             for report in hired.carry_out(ledger.resets()):
                 ledger.settle(report)
+            if watch is not None:
+                ledger.end_where(watch)
             if slots := sorted(ledger.running):
                 seen = {slot: ledger.seen[slot] for slot in slots}
                 if ensemble is not None:
@@ -138,6 +144,7 @@ class _Ledger:
         self.running: dict[int, int] = {}  # slot -> place of its episode in `seeds`
         self.seen: dict[int, dict[str, np.ndarray]] = {}  # slot -> features
         self.steps: dict[int, int] = {}  # slot -> actions executed
+        self._last: dict[int, Report] = {}  # slot -> what it reported last
         self._starts: dict[int, dict[str, tuple[float, ...]]] = {}  # slot -> features at its start
         self.results: dict[int, EpisodeResult] = {}  # place in `seeds` -> result
 
@@ -150,12 +157,19 @@ class _Ledger:
                 resets.append(Reset(slot, self._seeds[index], index in self._filmed, self._max_steps))
         return resets
 
+    def end_where(self, watch: Watch) -> None:
+        """End the episodes that are to end, as they stand; how rough they were is not known."""
+        for slot, index in sorted(self.running.items()):
+            if watch(index, self.steps[slot], self.seen[slot]):
+                self.settle(replace(self._last[slot], is_over=True))
+
     def settle(self, report: Report) -> None:
         """Take note of what a slot reports. Raises InputError where the environment cannot be built."""
         if report.is_input_error:
             raise InputError(report.error)
         if not report.is_over:
             self.seen[report.slot], self.steps[report.slot] = report.features or {}, report.steps
+            self._last[report.slot] = report
             if report.steps == 0:
                 seen = {name: x[-1] if x.ndim == 2 else x for name, x in self.seen[report.slot].items()}
                 self._starts[report.slot] = {name: tuple(x.tolist()) for name, x in seen.items() if x.ndim == 1}

@@ -35,6 +35,7 @@ def fresh_policy(
     _check_loss(config["policy"]["name"], config["loss"]["name"])
     policy_config = {**config["policy"], **_eyes_and_ears(config, observation)}
     del policy_config["history"]  # part of the observation
+    policy_config.pop("target", None)  # of the data
     policy_config.pop("prefix_noise", None)  # of the training
     fitted = None
     chunks = windows.chunks(torch.arange(len(windows)))

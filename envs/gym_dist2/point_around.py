@@ -4,6 +4,7 @@ import numpy as np
 
 from gym_dist2.detour import detour
 from gym_dist2.point_mass import EXPERT_STEP_M, POINT_RADIUS_M, PointTask, step_towards
+from gym_dist2.stages import in_order, nearness
 
 START = np.array([-0.42, 0.0])
 START_SPREAD = np.array([0.02, 0.01])  # half widths
@@ -40,6 +41,16 @@ class PointAround(PointTask):
     def environment_state(self) -> np.ndarray:
         """Return goal and obstacle."""
         return np.concatenate([self.goals[0], self.obstacles[0]])
+
+    def stages(self) -> dict[str, float]:
+        """Return how much is done, 0 to 1, of getting past the obstacle, and from there into the goal."""
+        end_x = self.obstacles[0][0] + OBSTACLE_RADIUS_M
+        to_goal = float(np.hypot(*(self.goals[0] - self.position)))
+        shares = {
+            "passed": nearness(end_x - self.position[0], 0.0, end_x - START[0] - START_SPREAD[0]),
+            "reached": nearness(to_goal, self.goal_radius_m, self.goals[0][0] - end_x),
+        }
+        return in_order(shares, self.is_success())
 
     def expert_action(self, mode: int | None = None) -> np.ndarray:
         """Return the expert's action: along the tangent to a circle around the obstacle while that is in the way."""

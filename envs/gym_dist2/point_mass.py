@@ -73,7 +73,7 @@ class PointTask(gym.Env):
         self.mode = 0  # what the expert has chosen in this episode, below `modes`
         self.goals = np.zeros((goals, 2))
         self.obstacles = np.zeros((len(obstacle_radii_m), 2))
-        self._steps = 0
+        self._steps, self._touched = 0, False
         self.metadata = {
             **type(self).metadata,
             "action_spec": _action_spec(),
@@ -120,7 +120,7 @@ class PointTask(gym.Env):
         self.mode = int(self.np_random.integers(self.modes))
         self._data.mocap_pos[:, :2] = np.concatenate([self.goals, self.obstacles])
         self._mujoco.mj_forward(self._model, self._data)
-        self._steps = 0
+        self._steps, self._touched = 0, False
         return self._observation(), {"is_success": False}
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
@@ -132,10 +132,14 @@ class PointTask(gym.Env):
         self._data.ctrl[:] = np.clip(action, -STEP_LIMIT_M, STEP_LIMIT_M) / PERIOD_S
         touched = self._simulate()
         self._steps += 1
-        distance = float(np.hypot(*(self.goals - self._data.qpos).T).min())
-        reward = 0.0 if touched else 1 - distance / (2 * np.sqrt(2) * HALF_TABLE_M)
-        is_success = not touched and distance <= self.goal_radius_m
-        return self._observation(), reward, touched, self._steps >= self.time_limit, {"is_success": is_success}
+        self._touched = touched
+        reward = 0.0 if touched else 1 - self._distance_m() / (2 * np.sqrt(2) * HALF_TABLE_M)
+        info = {"is_success": self.is_success()}
+        return self._observation(), reward, touched, self._steps >= self.time_limit, info
+
+    def is_success(self) -> bool:
+        """Tell whether the point is in a goal and touches nothing."""
+        return not self._touched and self._distance_m() <= self.goal_radius_m
 
     def render(self) -> np.ndarray | None:
         """Return a picture from above, (render_size, render_size, 3), x to the right and y upwards."""
@@ -144,6 +148,10 @@ class PointTask(gym.Env):
     def close(self) -> None:
         """Free the drawing context."""
         self._painter.close()
+
+    def _distance_m(self) -> float:
+        """Return how far the nearest goal's centre is."""
+        return float(np.hypot(*(self.goals - self._data.qpos).T).min())
 
     def _simulate(self) -> bool:
         """Simulate one period, or until the point touches an obstacle, and tell whether it does."""

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.errors import InputError
 
-KINDS = ["joint", "ee_position", "ee_rotation", "gripper"]
+KINDS = ["joint", "ee_position", "ee_rotation", "gripper", "score"]
 
 numbers = st.floats(-1e6, 1e6)
 spans = st.floats(1e-3, 1e6)

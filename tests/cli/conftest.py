@@ -9,9 +9,9 @@ import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
 
-from tests.data.recordings import reach, teleoperated
+from tests.data.recordings import rated, reach, teleoperated
 
-__all__ = ["command", "reach", "teleoperated"]
+__all__ = ["command", "rated", "reach", "teleoperated"]
 
 
 @dataclass(frozen=True)

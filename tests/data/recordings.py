@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dist2_robot.actions.rating import RATING, rating_spec, to_rating
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.data.episode import Episode
 from dist2_robot.data.writer import write_dataset
@@ -47,6 +48,20 @@ def write_reach(root: Path, seed: int = 0) -> Path:
     """Write the episodes with our recorder."""
     recording = {"environment": None, "task": TASK, "seed": seed}
     write_dataset(root, reach_episodes(seed), SPEC, observation_names=NAMES, robot_type="reacher", recording=recording)
+    return root
+
+
+def write_rated(root: Path, seed: int = 0) -> Path:
+    """Write the same episodes with a rating of each moment, which grows with the first number that is seen."""
+    episodes = []
+    for episode in reach_episodes(seed):
+        share = (episode.features["observation.state"][:, 0] + 1) / 2
+        ratings = np.stack([to_rating({"reached": x, "closed": x * x}) for x in share])
+        episodes.append(Episode({**episode.features, RATING: ratings}, episode.task, episode.seed))
+    spec = rating_spec(["reached", "closed"], SPEC.rate_hz)
+    recording = {"environment": None, "task": TASK, "seed": seed, f"{RATING}_spec": spec.to_dict()}
+    names = {**NAMES, RATING: list(spec.names)}
+    write_dataset(root, episodes, SPEC, observation_names=names, robot_type="reacher", recording=recording)
     return root
 
 
@@ -109,6 +124,12 @@ def replace_column(table: pa.Table, name: str, values: list) -> pa.Table:
 def reach(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of our recorder, to be read only."""
     return write_reach(tmp_path_factory.mktemp("recordings") / "reach")
+
+
+@pytest.fixture(scope="session")
+def rated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset of `reach` with ratings, to be read only."""
+    return write_rated(tmp_path_factory.mktemp("recordings") / "rated")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import multiprocessing
 import numpy as np
 import pytest
 
+from dist2_robot.demonstrations.attempt import Conduct
 from dist2_robot.demonstrations.collect import collect_episodes
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment
@@ -17,7 +18,8 @@ def no_process_is_left():
 
 
 def collect(spec, episodes=4, seed=0, **changes):
-    return list(collect_episodes(spec, episodes, seed, **({"workers": 2, "noise": 0.2} | changes)))
+    conduct = Conduct(**{key: changes.pop(key) for key in ("noise", "hold_steps") if key in changes})
+    return list(collect_episodes(spec, episodes, seed, conduct=conduct, **({"workers": 2} | changes)))
 
 
 def same(first, second):

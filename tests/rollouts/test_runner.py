@@ -169,3 +169,21 @@ def test_meta_world_gives_the_same_episodes_with_one_worker_and_two():
     alone, pair = (run(spec, [5, 6, 7], act=act, workers=workers, n_action_steps=8) for workers in (1, 2))
     assert alone == pair
     assert all(result.steps == 500 and np.isfinite(result.jerk) for result in alone)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_episode_ends_where_its_watcher_says_and_keeps_what_it_had_done(walk, workers):
+    seen = {}
+
+    def watch(index, steps, features):
+        seen.setdefault(index, []).append(steps)
+        return index in (1, 4) and steps == 8
+
+    whole, watched = run(walk(), workers=workers), run(walk(), workers=workers, watch=watch)
+    assert [result.steps for result in watched] == [20, 8, 20, 20, 8, 20, 20]
+    others = [0, 2, 3, 5, 6]
+    assert [whole[i] for i in others] == [watched[i] for i in others]
+    assert seen[0] == [0, 4, 8, 12, 16]
+    assert seen[1] == [0, 4, 8]
+    passed = run(walk(goal=1.0), workers=workers, watch=lambda index, steps, features: steps == 12)
+    assert outcomes(passed) == ["success"] * len(SEEDS)

@@ -12,6 +12,7 @@ OPEN, SHUT = 80.0, 12.0  # of the gripper, in percent; shut presses on a cube wi
 _FREE = 40.0  # so far open that a cube is no longer touched
 _LAID_M = 0.012  # how near the expert lays a cube
 HOVER_M, CARRY_M = 0.06, 0.09  # heights
+AT_CUBE_M, FAR_M = 0.03, 0.09  # from hand to cube: where stages say that it is reached, and that it is not at all
 _JAW_YAW_RAD = -0.049  # of the jaws, with pan and roll at 0
 _ALIGNED_M, _ALIGNED_RAD = 0.004, 0.1  # when the hand may go down
 _LOST_M, _LOST_RAD = 0.012, 0.25  # when it must go up again

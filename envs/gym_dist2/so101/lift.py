@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from gym_dist2.so101.grasping import CARRY_M, SHUT, above, holds, take
+from gym_dist2.so101.grasping import AT_CUBE_M, CARRY_M, FAR_M, SHUT, above, holds, take
 from gym_dist2.so101.task import SO101Task
-from gym_dist2.so101.things import add_cube, cube_yaw_rad, put_cube
+from gym_dist2.so101.things import CUBE_M, add_cube, cube_yaw_rad, put_cube
+from gym_dist2.stages import in_order, nearness
 
 LIFTED_M = 0.06
 LOW, HIGH = (0.17, -0.1), (0.27, 0.1)
@@ -41,6 +42,16 @@ class Lift(SO101Task):
         """Return half for being at the cube, half for its height."""
         near = np.exp(-np.linalg.norm(self.hand_pose[:3] - self.place_of("cube")) / 0.1)
         return float(0.5 * near + 0.5 * np.clip(self.place_of("cube")[2] / LIFTED_M, 0, 1))
+
+    def stages(self) -> dict[str, float]:
+        """Return how much is done, 0 to 1, of going to the cube, of holding it, and of lifting it."""
+        cube, hand = self.place_of("cube"), self.hand_pose
+        shares = {
+            "reached": nearness(float(np.linalg.norm(hand[:3] - cube)), AT_CUBE_M, FAR_M),
+            "held": holds(hand, self.opening, cube),
+            "lifted": nearness(LIFTED_M - cube[2], 0.0, LIFTED_M - CUBE_M),
+        }
+        return in_order(shares, self.is_success())
 
     def plan(self) -> tuple[np.ndarray, float]:
         """Take the cube, then straight up."""

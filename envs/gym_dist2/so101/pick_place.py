@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from gym_dist2.so101.grasping import carry, holds
+from gym_dist2.so101.grasping import AT_CUBE_M, CARRY_M, FAR_M, carry, holds
 from gym_dist2.so101.task import SO101Task
 from gym_dist2.so101.things import CUBE_M, add_cube, add_mark, apart, cube_yaw_rad, put_cube
+from gym_dist2.stages import in_order, nearness
 
 MARK_M = 0.03  # radius
 LOW, HIGH = (0.17, -0.12), (0.27, 0.12)
@@ -47,6 +48,18 @@ class PickPlace(SO101Task):
         """Return a third for being at the cube, two thirds for the cube's being near the mark."""
         near = np.exp(-np.linalg.norm(self.hand_pose[:3] - self.place_of("cube")) / 0.1)
         return float((near + 2 * np.exp(-np.linalg.norm(self.place_of("cube")[:2] - self.mark()) / 0.1)) / 3)
+
+    def stages(self) -> dict[str, float]:
+        """Return how much is done, 0 to 1, of going to the cube, of holding, moving and placing it."""
+        cube, hand = self.place_of("cube"), self.hand_pose
+        off_m = float(np.linalg.norm(cube[:2] - self.mark()))
+        shares = {
+            "reached": nearness(float(np.linalg.norm(hand[:3] - cube)), AT_CUBE_M, FAR_M),
+            "held": holds(hand, self.opening, cube),
+            "moved": nearness(off_m, MARK_M, APART_M),
+            "placed": (off_m <= MARK_M) * nearness(cube[2], CUBE_M, CARRY_M),
+        }
+        return in_order(shares, self.is_success())
 
     def plan(self) -> tuple[np.ndarray, float]:
         """Take the cube, carry it to the mark, let it go and rise."""

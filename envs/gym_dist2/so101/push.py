@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from gym_dist2.so101.arm import GRASP_M
-from gym_dist2.so101.grasping import above
+from gym_dist2.so101.grasping import AT_CUBE_M, FAR_M, above
 from gym_dist2.so101.task import SO101Task
 from gym_dist2.so101.things import CUBE_M, add_cube, add_mark, cube_yaw_rad, put_cube
+from gym_dist2.stages import in_order, nearness
 
 MARK_M = 0.035  # radius
 LOW, HIGH = (0.19, -0.06), (0.23, 0.06)  # of the cube
@@ -49,6 +50,16 @@ class Push(SO101Task):
         """Return a third for being at the cube, two thirds for the cube's being near the mark."""
         near = np.exp(-np.linalg.norm(self.hand_pose[:3] - self.place_of("cube")) / 0.1)
         return float((near + 2 * np.exp(-np.linalg.norm(self.place_of("cube")[:2] - self.mark()) / 0.05)) / 3)
+
+    def stages(self) -> dict[str, float]:
+        """Return how much is done, 0 to 1, of going to the cube, and of pushing it to the mark."""
+        cube = self.place_of("cube")
+        stands = cube[2] <= CUBE_M
+        shares = {
+            "reached": nearness(float(np.linalg.norm(self.hand_pose[:3] - cube)), AT_CUBE_M, FAR_M),
+            "pushed": stands * nearness(float(np.linalg.norm(cube[:2] - self.mark())), MARK_M, PUSH_LOW_M),
+        }
+        return in_order(shares, self.is_success())
 
     def plan(self) -> tuple[np.ndarray, float]:
         """Go behind the cube, down, and through it towards the mark."""
