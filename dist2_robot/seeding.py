@@ -4,8 +4,16 @@ from typing import Literal
 
 import numpy as np
 
-Stream = Literal["collect", "noise", "train", "evaluate", "validate", "step"]
-_STREAM_KEYS: dict[Stream, int] = {"collect": 1, "noise": 2, "train": 3, "evaluate": 4, "validate": 5, "step": 6}
+Stream = Literal["collect", "noise", "train", "evaluate", "validate", "step", "pretrain"]
+_STREAM_KEYS: dict[Stream, int] = {
+    "collect": 1,
+    "noise": 2,
+    "train": 3,
+    "evaluate": 4,
+    "validate": 5,
+    "step": 6,
+    "pretrain": 7,
+}
 
 
 def stream_seed(seed: int, stream: Stream, index: int = 0) -> int:

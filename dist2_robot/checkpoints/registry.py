@@ -44,6 +44,7 @@ from dist2_robot.losses.vocab import VocabLoss
 from dist2_robot.losses.weighted_sum import WeightedSumLoss
 from dist2_robot.models.conv_encoder import ConvEncoder
 from dist2_robot.models.factored_head import FactoredHead
+from dist2_robot.models.film_encoder import FilmEncoder
 from dist2_robot.models.free_head import FreeHead
 from dist2_robot.models.hashed_words import HashedWords
 from dist2_robot.models.head import Head
@@ -115,6 +116,7 @@ HEADS: dict[str, Callable[..., Head]] = {
 }
 VISIONS: dict[str, Callable[..., PictureEncoder]] = {
     "conv": ConvEncoder,
+    "film": FilmEncoder,
     "resnet18": ResNetEncoder,
     "timm": TimmEncoder,
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.claims.claim import Claim
+from dist2_robot.claims.grounding import claim_grounding
 from dist2_robot.claims.numbers import claim_numbers
 from dist2_robot.claims.page import write_claim_page
 from dist2_robot.claims.results import read_claim
@@ -36,6 +37,7 @@ STUDIES: Mapping[str, Callable[..., Study]] = {
 }
 # Claims of the paper. Each takes the entries of its file in conf/study, but for `name` and `kind`.
 CLAIMS: Mapping[str, Callable[..., Claim]] = {
+    "claim_grounding": claim_grounding,
     "claim_numbers": claim_numbers,
     "claim_reward": claim_reward,
     "claim_theory": claim_theory,

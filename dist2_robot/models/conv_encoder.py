@@ -24,19 +24,20 @@ class ConvEncoder(PictureEncoder):
         super().__init__(size, tokens=1)
         self._config = {"channels": channels, "keypoints": keypoints}
         self.convolutions = nn.Sequential(
-            *_layer(3, channels, kernel=5, stride=2),
-            *_layer(channels, 2 * channels, kernel=3, stride=2),
-            *_layer(2 * channels, 2 * channels, kernel=3, stride=1),
+            *layer(3, channels, kernel=5, stride=2),
+            *layer(channels, 2 * channels, kernel=3, stride=2),
+            *layer(2 * channels, 2 * channels, kernel=3, stride=1),
         )
         self.keypoints = Keypoints(2 * channels, keypoints, width)
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, told: Tensor | None = None) -> Tensor:
         return self.keypoints(self.convolutions(pictures.contiguous(memory_format=torch.channels_last) - 0.5))
 
     def config(self) -> dict[str, Any]:
         return {"name": "conv", **self._config}
 
 
-def _layer(inputs: int, outputs: int, *, kernel: int, stride: int) -> list[nn.Module]:
+def layer(inputs: int, outputs: int, *, kernel: int, stride: int) -> list[nn.Module]:
+    """Return a convolution with group norm."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
     return [convolution, nn.GroupNorm(8, outputs), nn.GELU()]

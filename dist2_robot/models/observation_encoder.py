@@ -34,6 +34,10 @@ class ObservationEncoder(nn.Module):
         cameras = cameras or {}
         if set(cameras) != set(observation.pictures):
             raise ValueError(f"pictures {sorted(observation.pictures)} need one encoder each, got {sorted(cameras)}")
+        if instruction is None and any(camera.is_told for camera in cameras.values()):
+            raise ValueError(
+                "vision=film looks for what it is told: it needs an instruction, and data of several tasks"
+            )
         if not observation.names:
             raise ValueError("a policy needs at least one observed feature")
         self.observation = observation
@@ -61,16 +65,20 @@ class ObservationEncoder(nn.Module):
             ValueError: A feature is missing, has another shape or holds a number that is not finite, or the task is
                 missing or not known.
         """
-        parts = []
+        parts, told = [], None
+        if self.instruction is not None:
+            if observation.tasks is None:
+                raise ValueError("this policy is told what to do: the observation says no task")
+            told = self.instruction(observation.tasks)  # (B, D)
         if self.observation.numbers:
             parts.append(self.numbers(self.normalizer.normalize(observation)))
         for name, camera in zip(self.observation.pictures, self.cameras, strict=True):
             pictures = self._pictures(name, observation)  # (B, K, height, width, 3)
-            parts.append(camera(pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2]).flatten(1, 2))  # (B, K * P, D)
-        if self.instruction is not None:
-            if observation.tasks is None:
-                raise ValueError("this policy is told what to do: the observation says no task")
-            parts.append(self.instruction(observation.tasks)[:, None])
+            each = None if told is None else told.repeat_interleave(pictures.shape[1], dim=0)  # (B * K, D)
+            seen = camera(pictures.flatten(0, 1), each)
+            parts.append(seen.unflatten(0, pictures.shape[:2]).flatten(1, 2))  # (B, K * P, D)
+        if told is not None:
+            parts.append(told[:, None])
         return torch.cat(parts, dim=1) + self.place
 
     def _pictures(self, name: str, observation: Observation) -> Tensor:

@@ -1,7 +1,7 @@
 """The contract of what looks at pictures. N pictures, P tokens of a picture, D width."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -14,19 +14,32 @@ class PictureEncoder(nn.Module, ABC):
     Attributes:
         size: (height, width) that it sees pictures in.
         tokens: How many each becomes, P.
+        is_told: Whether it needs the task too.
     """
+
+    is_told: ClassVar[bool] = False
 
     def __init__(self, size: tuple[int, int], tokens: int) -> None:
         super().__init__()
         self.size, self.tokens = size, tokens
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Return (N, P, D) for pictures (N, height, width, 3) from 0 to 255, of any size."""
-        return self.encode(resize(pictures, self.size).movedim(-1, 1).float() / 255)
+    def forward(self, pictures: Tensor, told: Tensor | None = None) -> Tensor:
+        """Return (N, P, D) for pictures (N, height, width, 3) from 0 to 255, of any size.
+
+        Args:
+            pictures: What is seen.
+            told: The vectors of the tasks, (N, D), for those that are told.
+        """
+        scaled = self.scaled(pictures)
+        return self.encode(scaled, told) if self.is_told else self.encode(scaled)
+
+    def scaled(self, pictures: Tensor) -> Tensor:
+        """Return pictures as `encode` takes them."""
+        return resize(pictures, self.size).movedim(-1, 1).float() / 255
 
     @abstractmethod
-    def encode(self, pictures: Tensor) -> Tensor:
-        """Return (N, P, D) for pictures (N, 3, height, width) from 0 to 1, of the size."""
+    def encode(self, pictures: Tensor, told: Tensor | None = None) -> Tensor:
+        """Return (N, P, D) for pictures (N, 3, height, width) from 0 to 1, of the size, and tasks (N, D) if told."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class ResNetEncoder(PictureEncoder):
         self.network = nn.Sequential(*(part for part in network.children() if not isinstance(part, nn.Identity)))
         self.keypoints = Keypoints(512, keypoints, width)
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, told: Tensor | None = None) -> Tensor:
         return self.keypoints(self.network(imagenet_scale(pictures)))
 
     def config(self) -> dict[str, Any]:

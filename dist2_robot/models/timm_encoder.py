@@ -55,7 +55,7 @@ class TimmEncoder(PictureEncoder):
         channels = network.num_features
         self.output = Keypoints(channels, keypoints, width) if is_map else nn.Linear(channels, width)
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, told: Tensor | None = None) -> Tensor:
         features = self.network.forward_features(imagenet_scale(pictures))
         return self.output(features.movedim(-1, 1) if self._channels_last else features)
 

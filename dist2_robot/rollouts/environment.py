@@ -66,7 +66,9 @@ def to_features(observation: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
     The names are those of `dist2_robot.types`, which is not imported here because it imports torch.
     """
-    features = {"observation.state": np.asarray(observation["agent_pos"], np.float32)}
+    features = {}
+    if "agent_pos" in observation:
+        features["observation.state"] = np.asarray(observation["agent_pos"], np.float32)
     if "environment_state" in observation:
         features["observation.environment_state"] = np.asarray(observation["environment_state"], np.float32)
     for camera, image in observation.get("pixels", {}).items():

@@ -108,9 +108,7 @@ class Slot:
 
     def __init__(self, env: gym.Env) -> None:
         self._env = env
-        self._task = {}
-        if env.has_wrapper_attr("task_description"):
-            self._task = {"task": np.asarray(str(env.get_wrapper_attr("task_description")))}
+        self._task: dict[str, np.ndarray] = {}
         self._tolerances = np.array([dimension.tolerance for dimension in action_spec(env).dimensions])
         rate_hz = env.metadata["render_fps"]
         self._film_every = max(1, round(rate_hz / FILM_HZ))
@@ -131,6 +129,8 @@ class Slot:
         self._command, self._executed, self._frames = command, [], []
         self._success_step, self._is_success = None, False
         observation, info = self._env.reset(seed=command.seed)
+        if self._env.has_wrapper_attr("task_description"):  # which may be another one in each episode
+            self._task = {"task": np.asarray(str(self._env.get_wrapper_attr("task_description")))}
         self._film()
         return self._report(observation, is_over=False, error=info.get("simulation_error", ""))
 

@@ -1,0 +1,105 @@
+"""A pretrained eye: it points at what words name, and knows nothing of coordinates as tokens.
+
+N scenes, P points of a scene, M maps, h x w cells of a map, D width, S numbers of what it tells.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from dist2_robot.claims.scenes import scenes
+from dist2_robot.data.windows import ChunkWindows
+from dist2_robot.models.film_encoder import FilmEncoder
+from dist2_robot.models.hashed_words import HashedWords
+from dist2_robot.seeding import stream_seed
+from dist2_robot.types import ACTION, STATE, Observation
+
+CAMERA = "observation.images.front"
+MAPS_A_POINT = 2
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Attributes:
+    environment: A gymnasium id.
+    options: Of its constructor.
+    points: Which numbers of an answer are one point in the picture: of each P the places of x and of y. Several places
+        are averaged, as left and right of a box.
+    seed: Of scenes, weights and order.
+    scenes: How many; none of them is seen by what is trained on the eye.
+    steps: Of the optimiser.
+    batch_size: Scenes of a step.
+    learning_rate: Its peak.
+    width: Of the vector of the words, D.
+    channels: Of the first convolution.
+    """
+
+    environment: str
+    options: tuple[tuple[str, object], ...]
+    points: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    seed: int
+    scenes: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    width: int
+    channels: int
+
+
+class Eye(nn.Module):
+    """Words and pictures to what a policy is told of them: for every map where it points, and what is there."""
+
+    def __init__(self, size: tuple[int, int], points: int, width: int, channels: int) -> None:
+        """Args: size: Of pictures. points: P. width: D. channels: Of the first convolution."""
+        super().__init__()
+        self.words = HashedWords([], width)
+        self.encoder = FilmEncoder(size, width, channels=channels, keypoints=MAPS_A_POINT * points)
+
+    def forward(self, observation: Observation) -> tuple[Tensor, Tensor]:
+        """Return the maps (N, M, h, w) and what is found (N, S)."""
+        assert observation.tasks is not None
+        pictures = self.encoder.scaled(observation.features[CAMERA])
+        return self.encoder.look(pictures, self.words(observation.tasks))
+
+
+@lru_cache(maxsize=1)
+def pretrained(how: Pretraining) -> Eye:
+    """Return an eye that has learned to tell in which cell each point of an answer lies; once in a process."""
+    windows = scenes(how.environment, dict(how.options), "pretrain", how.seed, how.scenes)
+    torch.manual_seed(stream_seed(how.seed, "pretrain"))
+    picture = windows.table.features[CAMERA]
+    eye = Eye((picture.shape[1], picture.shape[2]), len(how.points), how.width, how.channels)
+    optimizer = torch.optim.AdamW(eye.parameters(), lr=how.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, how.steps, pct_start=0.1)
+    generator = torch.Generator().manual_seed(stream_seed(how.seed, "pretrain", 1))
+    for _ in range(how.steps):
+        batch = windows.gather(torch.randint(how.scenes, (how.batch_size,), generator=generator))
+        maps, _ = eye(batch.observation)
+        cells = cells_of(batch.actions[:, 0], how.points, maps.shape[-2:]).repeat_interleave(MAPS_A_POINT, dim=1)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(maps.flatten(2).mT, cells).backward()
+        nn.utils.clip_grad_norm_(eye.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    return eye.eval()
+
+
+def cells_of(answers: Tensor, points: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...], size: torch.Size) -> Tensor:
+    """Return in which cell of a map of a size (h, w) the points of answers (N, A) lie, (N, P)."""
+    height, width = size
+    found = []
+    for xs, ys in points:
+        column = (answers[:, list(xs)].mean(1) * width).long().clamp(0, width - 1)
+        row = (answers[:, list(ys)].mean(1) * height).long().clamp(0, height - 1)
+        found.append(row * width + column)
+    return torch.stack(found, dim=1)
+
+
+@torch.no_grad()
+def seen_by(eye: Eye, windows: ChunkWindows) -> ChunkWindows:
+    """Return the same scenes with what an eye tells of them in place of the pictures."""
+    parts = [eye(windows.gather(some).observation)[1] for some in torch.arange(len(windows)).split(250)]
+    features = {STATE: torch.cat(parts), ACTION: windows.table.features[ACTION]}
+    return ChunkWindows(replace(windows.table, features=features), windows.frames, windows.horizon)
