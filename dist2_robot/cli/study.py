@@ -9,6 +9,7 @@ from typing import Any
 
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.claims.claim import Claim
+from dist2_robot.claims.frames import claim_frames
 from dist2_robot.claims.numbers import claim_numbers
 from dist2_robot.claims.page import write_claim_page
 from dist2_robot.claims.results import read_claim
@@ -35,6 +36,7 @@ STUDIES: Mapping[str, Callable[..., Study]] = {
 }
 # Claims of the paper. Each takes the entries of its file in conf/study, but for `name` and `kind`.
 CLAIMS: Mapping[str, Callable[..., Claim]] = {
+    "claim_frames": claim_frames,
     "claim_numbers": claim_numbers,
     "claim_theory": claim_theory,
 }
@@ -47,6 +49,7 @@ Run the experiments behind a claim: train and evaluate many policies, jobs side 
   dist2-study study=so101 output=studies/so101
   dist2-study study=claim_numbers output=studies/claim_numbers
   dist2-study study=claim_theory output=studies/claim_theory
+  dist2-study study=claim_frames output=studies/claim_frames study.root=data/push_frames
 
 Stopped? The same command goes on with the jobs that are not done. Each of two machines does its half with shard=[0,2]
 and shard=[1,2]; copy their folders together, and run it once more.
