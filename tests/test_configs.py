@@ -142,7 +142,10 @@ def is_refused(group, name, other, choice):
     return max(map(KINDS.index, needed)) > KINDS.index(KIND_OF.get(name, "numbers"))
 
 
-@pytest.mark.parametrize(("policy", "trainer"), product(GROUPS["policy"], GROUPS["trainer"]))
+# A frame predictor is no policy and trains on pictures: tests/cli/test_train_frames.py.
+@pytest.mark.parametrize(
+    ("policy", "trainer"), product([p for p in GROUPS["policy"] if p != "frame_predictor"], GROUPS["trainer"])
+)
 def test_every_policy_and_trainer_trains_a_step(reach, rated, llama, policy, trainer):  # noqa: F811
     loss = {"token": "dist2", "reward_model": "dist2", "language_model": "dist2", "regression": "l1"}.get(
         policy

@@ -10,6 +10,7 @@ from typing import Any
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.checkpoints.manifest import Manifest
+from dist2_robot.policies.frame_predictor import FRAME_PREDICTOR
 from dist2_robot.types import ACTION, ENVIRONMENT_STATE, ObservationSpec
 
 CONFIG_FILE = "config.json"
@@ -21,8 +22,10 @@ UNCHANGED = {"VISUAL": "IDENTITY", "STATE": "IDENTITY", "ENV": "IDENTITY", "ACTI
 
 
 def lerobot_files(manifest: Manifest) -> dict[str, dict[str, Any]]:
-    """Return file name -> content, for the policy of a manifest."""
+    """Return file name -> content, for the policy of a manifest; nothing for what is no policy."""
     policy, spec = manifest.policy, ActionSpec.from_dict(manifest.action_spec)
+    if policy["name"] == FRAME_PREDICTOR:
+        return {}
     seen = input_features(ObservationSpec.from_dict(policy["observation"]))
     given = {ACTION: {"type": "ACTION", "shape": [len(spec)]}}
     config = {"type": POLICY_TYPE, "input_features": seen, "output_features": given, **choices(policy)}

@@ -71,6 +71,7 @@ from dist2_robot.tokenizers.fsq import FsqTokenizer
 from dist2_robot.tokenizers.gaussian import GaussianTokenizer
 from dist2_robot.tokenizers.mu_law import MuLawTokenizer
 from dist2_robot.tokenizers.per_dimension import PerDimensionTokenizer
+from dist2_robot.tokenizers.picture_vq import PictureVQ
 from dist2_robot.tokenizers.quantile import QuantileTokenizer
 from dist2_robot.tokenizers.residual_vq import ResidualVQTokenizer
 from dist2_robot.tokenizers.tokenizer import Tokenizer
@@ -243,7 +244,9 @@ def _take_encoder(arguments: dict[str, Any], width: int) -> ObservationEncoder:
     return build_observation_encoder(config, width)
 
 
-def build_loss(tokenizer: Tokenizer | None, config: Mapping[str, Any], token_ids: Tensor | None = None) -> nn.Module:
+def build_loss(
+    tokenizer: Tokenizer | PictureVQ | None, config: Mapping[str, Any], token_ids: Tensor | None = None
+) -> nn.Module:
     """Build a loss: ``{"name": ...}`` and its arguments; a ``sum`` has named ``terms``, each with a ``weight``.
 
     Without a tokenizer it is a loss for a policy without tokens. What a loss needs to know of the tokens it gets by

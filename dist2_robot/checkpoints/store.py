@@ -4,14 +4,15 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.checkpoints.folders import (
@@ -103,11 +104,24 @@ def read_tensors(folder: Path, manifest: Manifest, name: str) -> dict[str, Tenso
 
 def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[Policy, Manifest]:
     """Load a policy, ready to act, from a checkpoint folder or a run folder (its best checkpoint, else its last)."""
+    return load_module(checkpoint, build_policy, device)
+
+
+def load_module[M: nn.Module](
+    checkpoint: Path | str, build: Callable[[ActionSpec, Mapping[str, Any], Mapping[str, Tensor]], M], device: str
+) -> tuple[M, Manifest]:
+    """Load what a checkpoint holds, as `load_policy`.
+
+    Args:
+        checkpoint: A folder of one, or of a run.
+        build: Makes it from action spec, plain values, and the state of a fitted tokenizer.
+        device: Where to.
+    """
     folder = find_checkpoint(Path(checkpoint))
     manifest = read_manifest(folder)
     tensors = read_tensors(folder, manifest, MODEL_FILE)
-    policy = _build(folder, manifest, tensors)
-    expected = policy.state_dict()
+    module = _build(folder, manifest, tensors, build)
+    expected = module.state_dict()
     odd = sorted(set(tensors) ^ set(expected)) or [
         name
         for name, tensor in tensors.items()
@@ -115,8 +129,8 @@ def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[Policy, Ma
     ]
     if odd:
         raise InputError(f"'{folder / MODEL_FILE}' does not fit its manifest in {odd}: {_use_another(folder)}")
-    policy.load_state_dict(tensors, strict=True)
-    return policy.to(torch.device(device)).eval(), manifest
+    module.load_state_dict(tensors, strict=True)
+    return module.to(torch.device(device)).eval(), manifest
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -176,11 +190,16 @@ def _lerobot_checkpoints(path: Path) -> list[Path]:
     return [folder for folder in folders if (folder / MANIFEST_FILE).exists()]
 
 
-def _build(folder: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> Policy:
+def _build[M: nn.Module](
+    folder: Path,
+    manifest: Manifest,
+    tensors: Mapping[str, Tensor],
+    build: Callable[[ActionSpec, Mapping[str, Any], Mapping[str, Tensor]], M],
+) -> M:
     prefix = "tokenizer."
     fitted = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     try:
-        return build_policy(ActionSpec.from_dict(manifest.action_spec), manifest.policy, fitted)
+        return build(ActionSpec.from_dict(manifest.action_spec), manifest.policy, fitted)
     except (InputError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(f"'{folder / MANIFEST_FILE}' tells of no policy that can be built: {error}") from error
 

@@ -13,10 +13,11 @@ from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.store import prune_checkpoints, save_checkpoint
 from dist2_robot.cli.dataset import TrainingData
+from dist2_robot.policies.learner import Learner
 from dist2_robot.policies.policy import Policy
 from dist2_robot.rollouts.environment import EnvironmentSpec
 from dist2_robot.training.state import STATE_FILE
-from dist2_robot.types import Prefix
+from dist2_robot.types import Batch, Observation, Prefix
 
 KEPT_CHECKPOINTS = 2
 
@@ -25,7 +26,7 @@ class CheckpointSaver:
     """Writes a checkpoint and keeps the last two."""
 
     def __init__(
-        self, output: Path, data: TrainingData, environments: Sequence[EnvironmentSpec], policy: Policy
+        self, output: Path, data: TrainingData, environments: Sequence[EnvironmentSpec], policy: Learner
     ) -> None:
         self.output, self.data, self.environments, self.config = output, data, environments, policy.config()
         self.policy = deepcopy(policy).eval()  # for the averaged weights; those in training may be shared out
@@ -46,11 +47,7 @@ class CheckpointSaver:
         self.policy.load_state_dict(model)
         windows = self.data.held_out if len(self.data.held_out) else self.data.training
         batch = windows.gather(torch.linspace(0, len(windows) - 1, 4).long())
-        seen = batch.observation
-        if most := self.policy.max_prefix:  # from nothing to all that it can be given
-            steps = torch.linspace(0, most, len(batch.actions)).round().long()
-            seen = replace(seen, prefix=Prefix(batch.actions[:, :most], steps))
-        seen = seen.to(next(self.policy.parameters()).device)
+        seen, golden = self.golden(batch)
         manifest = Manifest(
             policy=self.config,
             action_spec=self.policy.spec.to_dict(),
@@ -62,4 +59,15 @@ class CheckpointSaver:
             provenance=self.provenance,
             golden_tasks=list(seen.tasks or ()),
         )
-        save_checkpoint(folder, manifest, model, {GOLDEN_FILE: golden_tensors(self.policy, seen), **(extra or {})})
+        save_checkpoint(folder, manifest, model, {GOLDEN_FILE: golden, **(extra or {})})
+
+    def golden(self, batch: Batch) -> tuple[Observation, dict[str, Tensor]]:
+        """Return what is observed in some windows, and what the policy does about it."""
+        policy = self.policy
+        assert isinstance(policy, Policy)
+        seen = batch.observation
+        if most := policy.max_prefix:  # from nothing to all that it can be given
+            steps = torch.linspace(0, most, len(batch.actions)).round().long()
+            seen = replace(seen, prefix=Prefix(batch.actions[:, :most], steps))
+        seen = seen.to(next(policy.parameters()).device)
+        return seen, golden_tensors(policy, seen)

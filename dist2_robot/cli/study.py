@@ -9,6 +9,7 @@ from typing import Any
 
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.claims.claim import Claim
+from dist2_robot.claims.frames import claim_frames
 from dist2_robot.claims.grounding import claim_grounding
 from dist2_robot.claims.numbers import claim_numbers
 from dist2_robot.claims.page import write_claim_page
@@ -37,6 +38,7 @@ STUDIES: Mapping[str, Callable[..., Study]] = {
 }
 # Claims of the paper. Each takes the entries of its file in conf/study, but for `name` and `kind`.
 CLAIMS: Mapping[str, Callable[..., Claim]] = {
+    "claim_frames": claim_frames,
     "claim_grounding": claim_grounding,
     "claim_numbers": claim_numbers,
     "claim_reward": claim_reward,
@@ -51,6 +53,7 @@ Run the experiments behind a claim: train and evaluate many policies, jobs side 
   dist2-study study=so101 output=studies/so101
   dist2-study study=claim_numbers output=studies/claim_numbers
   dist2-study study=claim_theory output=studies/claim_theory
+  dist2-study study=claim_frames output=studies/claim_frames study.root=data/push_frames
   dist2-study study=claim_reward output=studies/claim_reward
 
 Stopped? The same command goes on with the jobs that are not done. Each of two machines does its half with shard=[0,2]

@@ -13,7 +13,8 @@ from dist2_robot.distances.protocol import Distance
 from dist2_robot.losses.output import LossOutput, working_dtype
 from dist2_robot.models.head import Head
 from dist2_robot.policies.decoding import ORDERED_RULES, RULES, Choice, Meanings, Sampling, choose
-from dist2_robot.policies.policy import Policy, Trunk
+from dist2_robot.policies.learner import Trunk
+from dist2_robot.policies.policy import Policy
 from dist2_robot.tokenizers.binned import BinnedTokenizer
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.types import ActionChunk, Batch, Observation, Prefix

@@ -1,44 +1,19 @@
 """The contract of a policy. B batch, T steps of a chunk, A action dimensions."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, Protocol
+from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dist2_robot.actions.normalizer import Normalizer
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.losses.output import LossOutput
 from dist2_robot.models.prefix_encoder import check_prefix
+from dist2_robot.policies.learner import Learner, Trunk
 from dist2_robot.types import ActionChunk, Batch, Observation, ObservationSpec
 
 
-class Eyes(Protocol):
-    """What looks; a module. Attributes: observation: At what. normalizer: Scales its numbers."""
-
-    observation: ObservationSpec
-    normalizer: Normalizer
-
-
-class Trunk(Protocol):
-    """From an observation to features of the chunk; a module."""
-
-    @property
-    def encoder(self) -> Eyes:
-        """Takes in what is seen and told."""
-        ...
-
-    @property
-    def blocks(self) -> Iterable[nn.Module]:
-        """What it computes one after the other, the bulk of its weights."""
-        ...
-
-    def compile(self) -> None:
-        """Let torch compile it, at its next call."""
-
-
-class Policy(nn.Module, ABC):
+class Policy(Learner):
     """Looks at an observation and chooses the next chunk of actions.
 
     Attributes:
@@ -49,18 +24,10 @@ class Policy(nn.Module, ABC):
     """
 
     def __init__(self, spec: ActionSpec, horizon: int, trunk: Trunk, max_prefix: int = 0) -> None:
-        super().__init__()
+        super().__init__(spec, horizon, trunk)
         if not 0 <= max_prefix < horizon:
             raise ValueError(f"max_prefix must lie in 0..{horizon - 1}, for a step to be left to predict: {max_prefix}")
         self.max_prefix = max_prefix
-        self.spec = spec
-        self.horizon = horizon
-        self.trunk = trunk
-
-    @property
-    def normalizer(self) -> Normalizer:
-        """Scales what is observed; to be fitted on the training frames."""
-        return self.trunk.encoder.normalizer
 
     @property
     def observation(self) -> ObservationSpec:

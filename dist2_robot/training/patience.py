@@ -22,10 +22,11 @@ class Patience:
         return 0 < self.validations <= self.without_progress
 
     def note(self, validation: Mapping[str, Any]) -> None:
-        """Take in a validation with its ``action_error_by_step``."""
+        """Take in a validation with its ``action_error_by_step``, or with its ``loss`` where nothing acts."""
         if not self.validations:
             return
-        error = fmean(validation["action_error_by_step"])
+        acts = "action_error_by_step" in validation
+        error = fmean(validation["action_error_by_step"]) if acts else validation["loss"]
         self.without_progress = 0 if error < self.best else self.without_progress + 1
         self.best = min(self.best, error)
 

@@ -1,17 +1,17 @@
-"""Policy and loss as one module, which is what several processes share. B batch."""
+"""Policy, or what else learns, and loss as one module, which is what several processes share. B batch."""
 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from dist2_robot.policies.policy import Policy
+from dist2_robot.policies.learner import Learner
 from dist2_robot.types import Batch
 
 
 class TrainingStep(nn.Module):
     """The forward half of a training step."""
 
-    def __init__(self, policy: Policy, loss: nn.Module) -> None:
+    def __init__(self, policy: Learner, loss: nn.Module) -> None:
         super().__init__()
         self.policy, self.loss = policy, loss
 

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
-from dist2_robot.policies.policy import Policy
+from dist2_robot.policies.learner import Learner
 from dist2_robot.progress import progress_bar
 from dist2_robot.seeding import stream_seed
 from dist2_robot.tracking.protocol import Tracker
@@ -27,7 +27,7 @@ from dist2_robot.training.stop import TrainingStoppedError
 from dist2_robot.types import Batch
 
 # Takes the policy with averaged weights, returns the content of a record.
-Check = Callable[[Policy], Mapping[str, Any]]
+Check = Callable[[Any], Mapping[str, Any]]
 # Takes the state of the policy (averaged weights), the state of the training, and the step.
 Save = Callable[[dict[str, Tensor], dict[str, Tensor], int], None]
 
@@ -57,7 +57,7 @@ class Trainer:
     part counts by what it holds that is no padding.
 
     Args:
-        policy: What is trained, on its device.
+        policy: What is trained, on its device; a policy, or another `Learner`.
         loss: A `TokenLoss`, or for a policy without tokens a loss of its errors.
         config: How long and how fast.
         tracker: Where the numbers go.
@@ -73,7 +73,7 @@ class Trainer:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: Learner,
         loss: nn.Module,
         config: TrainerConfig,
         *,
