@@ -10,6 +10,7 @@ from typing import Any
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.claims.claim import Claim
 from dist2_robot.claims.grounding import claim_grounding
+from dist2_robot.claims.manipulation import claim_manipulation
 from dist2_robot.claims.numbers import claim_numbers
 from dist2_robot.claims.page import write_claim_page
 from dist2_robot.claims.results import read_claim
@@ -37,6 +38,7 @@ STUDIES: Mapping[str, Callable[..., Study]] = {
 # Claims of the paper. Each takes the entries of its file in conf/study, but for `name` and `kind`.
 CLAIMS: Mapping[str, Callable[..., Claim]] = {
     "claim_grounding": claim_grounding,
+    "claim_manipulation": claim_manipulation,
     "claim_numbers": claim_numbers,
     "claim_theory": claim_theory,
 }
@@ -48,6 +50,7 @@ Run the experiments behind a claim: train and evaluate many policies, jobs side 
   dist2-study study=few_demonstrations output=studies/few_demonstrations
   dist2-study study=so101 output=studies/so101
   dist2-study study=claim_numbers output=studies/claim_numbers
+  dist2-study study=claim_grounding output=studies/claim_grounding
   dist2-study study=claim_theory output=studies/claim_theory
 
 Stopped? The same command goes on with the jobs that are not done. Each of two machines does its half with shard=[0,2]
