@@ -19,7 +19,7 @@ from dist2_robot.claims.scenes import scenes, spec_of
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.policies.policy import Policy
-from dist2_robot.seeding import stream_seed
+from dist2_robot.seeding import Stream, stream_seed
 from dist2_robot.tracking.protocol import Trackers
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.fresh_policy import fresh_policy
@@ -41,10 +41,11 @@ def learn_to_answer(settings: Mapping[str, Any], size: int, seed: int, judges: M
         judges: Name of a test set -> what judges it; a test set is named by its options of the environment, in
             ``settings["tests"]``.
     """
+    points = settings["points"]
     how = Pretraining(
         environment=settings["environment"],
         options=tuple(sorted(settings["options"].items())),
-        points=tuple((tuple(xs), tuple(ys)) for xs, ys in settings["points"]),
+        points=points and tuple((tuple(xs), tuple(ys)) for xs, ys in points),
         seed=seed,
         **settings["pretraining"],
     )
@@ -92,11 +93,12 @@ def learn_to_answer(settings: Mapping[str, Any], size: int, seed: int, judges: M
 
 
 def _config(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the choices that make the policy: free logits, a query a token, all tokens at once."""
+    """Return the choices that make the policy: free logits, a query a token."""
     is_token = settings["policy"] == "token"
+    tokens = {"queries": "token", "generation": settings.get("generation", "parallel")}
     sizes = {"horizon": 1, "history": 1, "width": settings["width"], "depth": settings["depth"], "attention_heads": 4}
     return {
-        "policy": {"name": settings["policy"], **sizes, **({"queries": "token"} if is_token else {})},
+        "policy": {"name": settings["policy"], **sizes, **(tokens if is_token else {})},
         "tokenizer": settings["tokenizer"],
         "head": {"name": "free"},
         "decoding": "argmax",
@@ -116,5 +118,5 @@ def _answers(policy: Policy, windows: ChunkWindows) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=8)
-def _seen(how: Pretraining, options: str, split: str, count: int) -> ChunkWindows:
+def _seen(how: Pretraining, options: str, split: Stream, count: int) -> ChunkWindows:
     return seen_by(pretrained(how), scenes(how.environment, json.loads(options), split, how.seed, count))

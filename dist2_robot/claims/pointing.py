@@ -9,7 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from dist2_robot.claims.scenes import scenes
+from dist2_robot.claims.scenes import POINTS, scenes
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.models.film_encoder import FilmEncoder
 from dist2_robot.models.hashed_words import HashedWords
@@ -20,13 +20,16 @@ CAMERA = "observation.images.front"
 MAPS_A_POINT = 2
 
 
+Points = tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+
+
 @dataclass(frozen=True)
 class Pretraining:
     """Attributes:
     environment: A gymnasium id.
     options: Of its constructor.
     points: Which numbers of an answer are one point in the picture: of each P the places of x and of y. Several places
-        are averaged, as left and right of a box.
+        are averaged, as left and right of a box. None: the points that the environment tells.
     seed: Of scenes, weights and order.
     scenes: How many; none of them is seen by what is trained on the eye.
     steps: Of the optimiser.
@@ -38,7 +41,7 @@ class Pretraining:
 
     environment: str
     options: tuple[tuple[str, object], ...]
-    points: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    points: Points | None
     seed: int
     scenes: int
     steps: int
@@ -70,14 +73,15 @@ def pretrained(how: Pretraining) -> Eye:
     windows = scenes(how.environment, dict(how.options), "pretrain", how.seed, how.scenes)
     torch.manual_seed(stream_seed(how.seed, "pretrain"))
     picture = windows.table.features[CAMERA]
-    eye = Eye((picture.shape[1], picture.shape[2]), len(how.points), how.width, how.channels)
+    points = _points(windows, how.points)  # (N, P, 2)
+    eye = Eye((picture.shape[1], picture.shape[2]), points.shape[1], how.width, how.channels)
     optimizer = torch.optim.AdamW(eye.parameters(), lr=how.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, how.steps, pct_start=0.1)
     generator = torch.Generator().manual_seed(stream_seed(how.seed, "pretrain", 1))
     for _ in range(how.steps):
-        batch = windows.gather(torch.randint(how.scenes, (how.batch_size,), generator=generator))
-        maps, _ = eye(batch.observation)
-        cells = cells_of(batch.actions[:, 0], how.points, maps.shape[-2:]).repeat_interleave(MAPS_A_POINT, dim=1)
+        some = torch.randint(how.scenes, (how.batch_size,), generator=generator)
+        maps, _ = eye(windows.gather(some).observation)
+        cells = cells_of(points[some], maps.shape[-2:]).repeat_interleave(MAPS_A_POINT, dim=1)
         optimizer.zero_grad()
         nn.functional.cross_entropy(maps.flatten(2).mT, cells).backward()
         nn.utils.clip_grad_norm_(eye.parameters(), 1.0)
@@ -86,15 +90,19 @@ def pretrained(how: Pretraining) -> Eye:
     return eye.eval()
 
 
-def cells_of(answers: Tensor, points: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...], size: torch.Size) -> Tensor:
-    """Return in which cell of a map of a size (h, w) the points of answers (N, A) lie, (N, P)."""
+def cells_of(points: Tensor, size: torch.Size) -> Tensor:
+    """Return in which cell of a map of a size (h, w) points (N, P, 2) lie, (N, P)."""
     height, width = size
-    found = []
-    for xs, ys in points:
-        column = (answers[:, list(xs)].mean(1) * width).long().clamp(0, width - 1)
-        row = (answers[:, list(ys)].mean(1) * height).long().clamp(0, height - 1)
-        found.append(row * width + column)
-    return torch.stack(found, dim=1)
+    column = (points[..., 0] * width).long().clamp(0, width - 1)
+    row = (points[..., 1] * height).long().clamp(0, height - 1)
+    return row * width + column
+
+
+def _points(windows: ChunkWindows, places: Points | None) -> Tensor:
+    if places is None:
+        return windows.table.features[POINTS]
+    answers = windows.table.features[ACTION]
+    return torch.stack([torch.stack([answers[:, list(xy)].mean(1) for xy in one], -1) for one in places], dim=1)
 
 
 @torch.no_grad()

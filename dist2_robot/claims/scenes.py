@@ -11,11 +11,13 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.data.table import FrameTable
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment, to_features
-from dist2_robot.seeding import stream_seed
+from dist2_robot.seeding import Stream, stream_seed
 from dist2_robot.types import ACTION
 
+POINTS = "points"  # feature: where the things that words name are seen, (N, P, 2), where an environment tells
 
-def scenes(environment: str, options: Mapping[str, Any], split: str, seed: int, count: int) -> ChunkWindows:
+
+def scenes(environment: str, options: Mapping[str, Any], split: Stream, seed: int, count: int) -> ChunkWindows:
     """Return the first scenes of a seed, a window each, with the expert's answers; drawn once in a process.
 
     Args:
@@ -38,7 +40,9 @@ def spec_of(environment: str, options: Mapping[str, Any]) -> ActionSpec:
 
 
 @lru_cache(maxsize=8)
-def _drawn(environment: str, options: tuple[tuple[str, Any], ...], split: str, seed: int, count: int) -> ChunkWindows:
+def _drawn(
+    environment: str, options: tuple[tuple[str, Any], ...], split: Stream, seed: int, count: int
+) -> ChunkWindows:
     env = make_environment(EnvironmentSpec(environment, dict(options)))
     columns: dict[str, list[np.ndarray]] = {}
     tasks: list[str] = []
@@ -47,7 +51,8 @@ def _drawn(environment: str, options: tuple[tuple[str, Any], ...], split: str, s
             observation, _ = env.reset(seed=stream_seed(seed, split, i))
             answer = env.unwrapped.expert_action()  # type: ignore[attr-defined]
             tasks.append(env.unwrapped.task_description)  # type: ignore[attr-defined]
-            for name, value in {**to_features(observation), ACTION: answer}.items():
+            told = {POINTS: env.unwrapped.points()} if hasattr(env.unwrapped, "points") else {}  # type: ignore[attr-defined]
+            for name, value in {**to_features(observation), **told, ACTION: answer}.items():
                 columns.setdefault(name, []).append(value)
     finally:
         env.close()

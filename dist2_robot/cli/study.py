@@ -11,6 +11,7 @@ from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.claims.claim import Claim
 from dist2_robot.claims.frames import claim_frames
 from dist2_robot.claims.grounding import claim_grounding
+from dist2_robot.claims.manipulation import claim_manipulation
 from dist2_robot.claims.numbers import claim_numbers
 from dist2_robot.claims.page import write_claim_page
 from dist2_robot.claims.results import read_claim
@@ -40,6 +41,7 @@ STUDIES: Mapping[str, Callable[..., Study]] = {
 CLAIMS: Mapping[str, Callable[..., Claim]] = {
     "claim_frames": claim_frames,
     "claim_grounding": claim_grounding,
+    "claim_manipulation": claim_manipulation,
     "claim_numbers": claim_numbers,
     "claim_reward": claim_reward,
     "claim_theory": claim_theory,
@@ -52,6 +54,7 @@ Run the experiments behind a claim: train and evaluate many policies, jobs side 
   dist2-study study=few_demonstrations output=studies/few_demonstrations
   dist2-study study=so101 output=studies/so101
   dist2-study study=claim_numbers output=studies/claim_numbers
+  dist2-study study=claim_grounding output=studies/claim_grounding
   dist2-study study=claim_theory output=studies/claim_theory
   dist2-study study=claim_frames output=studies/claim_frames study.root=data/push_frames
   dist2-study study=claim_reward output=studies/claim_reward

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from gym_dist2 import SO101_TASKS
 from gym_dist2.metaworld_tasks import TASKS as METAWORLD_TASKS
 
-OWN = [("PointAround", {}), ("PointChoice", {}), ("Grounding", {})] + [
+OWN = [("PointAround", {}), ("PointChoice", {}), ("Grounding", {}), ("TablePlace", {})] + [
     (name, {"control": control}) for name in SO101_TASKS for control in ("joint", "hand")
 ]
 

@@ -6,7 +6,20 @@ from dist2_robot.claims.results import read_claim
 from dist2_robot.cli.compose import compose_config
 from dist2_robot.cli.study import CLAIMS, build_claim
 
+ANSWERS = [
+    *("study.sizes=[4,8]", "study.primary_size=4", "study.held_out=5", "study.image_size=32", "study.width=8"),
+    *(
+        "study.depth=1",
+        "study.steps=4",
+        "study.batch_size=4",
+        "study.pretraining.scenes=8",
+        "study.pretraining.steps=1",
+    ),
+    *("study.pretraining.batch_size=4", "study.pretraining.width=8", "study.pretraining.channels=8"),
+]
 TINY = {
+    "claim_grounding": ANSWERS,
+    "claim_manipulation": ANSWERS,
     "claim_numbers": [
         *("study.sizes=[3,5]", "study.primary_size=3", "study.sweep_size=3", "study.held_out=5", "study.digits=2"),
         *("study.bins=12", "study.width=8", "study.depth=1", "study.heads=2", "study.steps=2", "study.batch_size=4"),

@@ -76,12 +76,6 @@ def test_the_box_is_where_the_renderer_draws_the_thing(grounding, seed):
         assert np.abs(np.clip(table.box(0), 0, 1) * size - drawn).max() < 1.5, shape
 
 
-def test_what_is_seen_is_seen_where_it_lies(grounding):
-    grounding.reset(seed=0)
-    for place in np.random.default_rng(0).uniform(-0.2, 0.2, (20, 2)):
-        np.testing.assert_allclose(grounding.table.ground(grounding.table.project(np.array([[*place, 0.0]]))[0]), place)
-
-
 def test_the_expert_is_right_and_a_box_inside_out_is_not(grounding):
     for seed in range(30):
         grounding.reset(seed=seed)
@@ -121,3 +115,55 @@ def test_all_colours_and_shapes_come(grounding):
         seen |= {(t.shape, t.colour) for t in grounding.things}
     assert {shape for shape, _ in seen} == set(SHAPES)
     assert {colour for _, colour in seen} == set(COLOURS)
+
+
+PLACE = "gym_dist2/TablePlace-v0"
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_the_expert_does_what_the_prompt_says(level):
+    env = make(PLACE, level=level)
+    for seed in range(40):
+        env.reset(seed=seed)
+        first, mark = env.things[:2]
+        text = env.task_description
+        assert f"{first.colour} {first.word}" in text
+        assert text.endswith(f"{mark.colour} {mark.word}")
+        assert sum((t.word, t.colour) == (first.word, first.colour) for t in env.things) == 1
+        answer = env.expert_action()
+        for around in (0, 360):  # the turn is on a circle
+            env.reset(seed=seed)
+            assert env.judge(answer + np.array([0, 0, 0, 0, around]))[:2] == (True, 1.0)
+        assert ("turn" in text) == (answer[4] != 0)
+        side = next((side for side in SIDES if f" {side} " in text), None)
+        offset = answer[2:4] - env.table.project(np.array([[*mark.place, 0.0]]))[0]
+        if side is None:
+            assert np.abs(offset).max() < 1e-6
+        else:
+            axis, sign = SIDES[side]
+            assert sign * offset[axis] * (-1) ** axis > 0.1  # y of a picture is downwards
+        for part in range(5):
+            wrong = answer.copy()
+            wrong[part] += 15 if part == 4 else 0.25
+            assert not env.judge(wrong)[0]
+    env.close()
+
+
+def test_levels_hold_back_what_they_test():
+    words = {}
+    for level in (1, 2, 3):
+        env = make(PLACE, level=level)
+        words[level] = set()
+        for seed in range(60):
+            env.reset(seed=seed)
+            words[level].add((env.things[0].shape, env.things[0].colour))
+        env.close()
+    assert not words[1] & words[2]
+    for of in (0, 1):  # each word for itself is known
+        assert {pair[of] for pair in words[2]} <= {pair[of] for pair in words[1]}
+    assert not {shape for shape, _ in words[3]} & {shape for shape, _ in words[1]}
+
+
+def test_there_are_three_levels():
+    with pytest.raises(ValueError, match="level"):
+        make(PLACE, level=4)

@@ -70,13 +70,6 @@ class Table:
         half = np.tan(np.radians(VIEW_DEG) / 2)
         return 0.5 + 0.5 * local[:, :2] / -local[:, 2:] / half * [1, -1]
 
-    def ground(self, shares: np.ndarray) -> np.ndarray:
-        """Return which place on the table (2,) is seen at a place of the picture (2,); undoes `project`."""
-        camera, half = self._data.camera(CAMERA), np.tan(np.radians(VIEW_DEG) / 2)
-        local = np.array([(2 * shares[0] - 1) * half, (1 - 2 * shares[1]) * half, -1.0])
-        ray = camera.xmat.reshape(3, 3) @ local
-        return (camera.xpos - camera.xpos[2] / ray[2] * ray)[:2]
-
     def close(self) -> None:
         """Free the drawing contexts."""
         self._painter.close()
