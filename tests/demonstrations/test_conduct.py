@@ -1,5 +1,7 @@
 """Experts that lapse, episodes that fail, moments that are rated."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 
@@ -46,7 +48,7 @@ def test_the_top_score_is_that_of_a_success():
 def test_the_rating_is_of_the_moment_that_is_seen():
     [one] = attempts(1, rate=True)
     assert one.episode is not None
-    env = gym.make(POINT.id, disable_env_checker=True).unwrapped
+    env: Any = gym.make(POINT.id, disable_env_checker=True).unwrapped
     env.reset(seed=0)
     for action, rating in zip(one.episode.features["action"], one.episode.features[RATING], strict=True):
         np.testing.assert_array_equal(to_rating(env.stages()), rating)
