@@ -49,7 +49,8 @@ def learn_to_answer(settings: Mapping[str, Any], size: int, seed: int, judges: M
         seed=seed,
         **settings["pretraining"],
     )
-    learned_from = _seen(how, json.dumps(settings["options"]), "train", settings["largest"])
+    places_only = settings.get("places_only", False)
+    learned_from = _seen(how, json.dumps(settings["options"]), "train", settings["largest"], places_only)
     windows = ChunkWindows(learned_from.table, learned_from.frames[:size], 1)
     spec = spec_of(how.environment, settings["options"])
     observation = ObservationSpec({STATE: windows.table.features[STATE].shape[1]}, {}, windows.table.tasks)
@@ -61,7 +62,7 @@ def learn_to_answer(settings: Mapping[str, Any], size: int, seed: int, judges: M
     def check(policy: Policy) -> dict[str, float]:
         is_end = trainer.step == steps
         for name, judge in judges.items():
-            held_out = _seen(how, json.dumps(settings["tests"][name]), "evaluate", settings["held_out"])
+            held_out = _seen(how, json.dumps(settings["tests"][name]), "evaluate", settings["held_out"], places_only)
             judged = judge(*_answers(policy, held_out))
             found.update({key if is_end else f"{key}_early": value for key, value in judged.items()})
         return found
@@ -118,5 +119,5 @@ def _answers(policy: Policy, windows: ChunkWindows) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=8)
-def _seen(how: Pretraining, options: str, split: Stream, count: int) -> ChunkWindows:
-    return seen_by(pretrained(how), scenes(how.environment, json.loads(options), split, how.seed, count))
+def _seen(how: Pretraining, options: str, split: Stream, count: int, places_only: bool) -> ChunkWindows:
+    return seen_by(pretrained(how), scenes(how.environment, json.loads(options), split, how.seed, count), places_only)

@@ -54,6 +54,7 @@ def claim_manipulation(
         "largest": max(sizes),
         "tokenizer": {"name": "digits", "digits": digits},
         "generation": "autoregressive",
+        "places_only": True,
     }
 
     def trial(part: str, method: str, loss: Mapping[str, Any], size: int, seed: int) -> Trial:
@@ -76,8 +77,11 @@ def claim_manipulation(
             "what is named, turn it, put it onto or beside another thing; levels 1 to 3 as there: places, "
             "combinations of words, things and shades (named by colour).",
             f"No language model: an eye that learned on {rest['pretraining']['scenes']} other scenes to point at what "
-            f"is named, without coordinates, and is then frozen; on it a causal transformer of width {rest['width']} "
-            f"and depth {rest['depth']} writes five numbers of {digits} digits, {rest['steps']} steps from scratch.",
+            f"is named, and is then frozen; on the places that it points at, a causal transformer of width "
+            f"{rest['width']} and depth {rest['depth']} writes five numbers of {digits} digits, {rest['steps']} steps "
+            "from scratch.",
+            f"The verdict is taken at {primary_size} demonstrations: at the paper's 1,000 one-hot cross-entropy from "
+            "scratch answers right once in a hundred times.",
             "dist2_paper: squared difference of digits, tau 1, alpha .1, linear place weights.",
             "All tokens there are are digits, so that the baseline vocab is cross_entropy, and is left out.",
         ),

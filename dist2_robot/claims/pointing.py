@@ -106,8 +106,17 @@ def _points(windows: ChunkWindows, places: Points | None) -> Tensor:
 
 
 @torch.no_grad()
-def seen_by(eye: Eye, windows: ChunkWindows) -> ChunkWindows:
-    """Return the same scenes with what an eye tells of them in place of the pictures."""
+def seen_by(eye: Eye, windows: ChunkWindows, places_only: bool = False) -> ChunkWindows:
+    """Return the same scenes with what an eye tells of them in place of the pictures.
+
+    Args:
+        eye: Pretrained.
+        windows: Scenes with pictures.
+        places_only: Whether it tells where its maps point, and not what is there.
+    """
     parts = [eye(windows.gather(some).observation)[1] for some in torch.arange(len(windows)).split(250)]
-    features = {STATE: torch.cat(parts), ACTION: windows.table.features[ACTION]}
+    found = torch.cat(parts)
+    if places_only:
+        found = found.view(len(found), eye.encoder.keypoints, -1)[..., :2].flatten(1)
+    features = {STATE: found, ACTION: windows.table.features[ACTION]}
     return ChunkWindows(replace(windows.table, features=features), windows.frames, windows.horizon)

@@ -30,7 +30,7 @@ class FilmEncoder(PictureEncoder):
         super().__init__(size, tokens=1)
         self._config = {"channels": channels, "keypoints": keypoints}
         features = 4 * channels
-        self.found_size = keypoints * (2 + features)
+        self.keypoints, self.found_size = keypoints, keypoints * (2 + features)
         self.stem = nn.Sequential(
             *layer(3, channels, kernel=5, stride=2), *layer(channels, 2 * channels, kernel=3, stride=2)
         )
