@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.claims.claim import CORE, Claim, Measure, Published
+from dist2_robot.claims.methods import ALPHA, CONTROLS, REFERENCE, TAU, seeded
 from dist2_robot.claims.next_frame import SAME_MASS, predict_frames
 from dist2_robot.claims.trial import Trial
 
-NO_LEARNING, ALPHA, TAU = "no_learning", "alpha", "tau"
+NO_LEARNING = "no_learning"
 CODECS = "codecs"  # folder in the output
 NATS = 2.0  # of a target: some seven codes
 TAU_BY_ENTROPY = {"name": "entropy", "nats": NATS}
@@ -80,7 +81,7 @@ def claim_frames(
         return Trial(part, method, size, seed, {**shared, **settings})
 
     def learned(part: str, methods: Mapping[str, Mapping[str, Any]], size: int, seed: int) -> list[Trial]:
-        return [trial(part, name, size, seed, loss=_seeded(loss, seed)) for name, loss in methods.items()]
+        return [trial(part, name, size, seed, loss=seeded(loss, seed)) for name, loss in methods.items()]
 
     few = seeds[:late_seeds]
     core: list[Trial] = []
@@ -117,8 +118,8 @@ def claim_frames(
         primary_size=primary_size,
         measures=MEASURES,
         subjects=("dist2_paper", "dist2"),
-        reference="cross_entropy",
-        controls=("label_smoothing", "label_smoothing_mass", "random"),
+        reference=REFERENCE,
+        controls=CONTROLS,
         parts={
             CORE: "All methods. label_smoothing_mass moves as much mass off the true code as dist2_paper does.",
             ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",
@@ -144,9 +145,3 @@ def _alphas() -> dict[str, dict[str, Any]]:
 def _taus() -> dict[str, dict[str, Any]]:
     found = {f"nats={nats:g}": {**PAPER, "tau": {**TAU_BY_ENTROPY, "nats": nats}} for nats in (0.5, 1.0, 3.0, 4.0, 4.8)}
     return found | {"not_squared": {**PAPER, "distance": LENGTHS}}
-
-
-def _seeded(loss: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return a loss whose random distance, if it has one, is another for each seed."""
-    distance = loss.get("distance", {})
-    return {**loss, "distance": {**distance, "seed": seed}} if distance.get("name") == "random" else dict(loss)

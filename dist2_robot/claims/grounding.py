@@ -11,28 +11,31 @@ from torchvision.ops import box_iou
 
 from dist2_robot.claims.answering import learn_to_answer
 from dist2_robot.claims.claim import CORE, Claim, Measure, Published
+from dist2_robot.claims.methods import (
+    ABSOLUTE,
+    ALPHA,
+    CONTROLS,
+    PAPER,
+    REFERENCE,
+    SUBJECTS,
+    TAU,
+    Loss,
+    seeded,
+    usual_methods,
+    variants,
+)
 from dist2_robot.claims.trial import Trial
 
 ENVIRONMENT = "gym_dist2/Grounding-v0"
 POINTS = [[[0, 2], [1, 3]]]  # the middle of the box
 LEAST_IOU = 0.5
-ALPHA, TAU = "alpha", "tau"
-BINS, TOLERANCES = {"name": "squared", "unit": "bins"}, {"name": "squared", "unit": "tolerance"}
-PAPER = {"name": "dist2", "tau": 1.0, "alpha": 0.1, "distance": BINS}
-DIST2 = {"name": "dist2", "tau": 2.0, "alpha": 1.0, "distance": TOLERANCES}
-ENERGY = {"name": "energy", "weight": 1.0, "distance": {"name": "absolute", "unit": "tolerance"}}
-METHODS: dict[str, dict[str, Any]] = {
-    "cross_entropy": {"name": "cross_entropy"},
-    "dist2_paper": PAPER,
-    "label_smoothing": {"name": "label_smoothing", "epsilon": 0.091},
-    "label_smoothing_mass": {"name": "label_smoothing", "epsilon": 0.04},
-    "random": {**PAPER, "distance": {"name": "random", "unit": "bins", "of": "squared"}},
-    "dist2": DIST2,
-    "dist2_energy": {"name": "sum", "terms": {"dist2": {**DIST2, "weight": 1.0}, "energy": ENERGY}},
+TAUS = (0.25, 4.0, 16.0, 64.0)  # squared bins
+METHODS: dict[str, Loss] = {
+    **usual_methods(PAPER),
     "number_token_was": {
         "name": "number_token_was",
         "weight": 0.3,
-        "distance": {"name": "absolute", "unit": "tolerance"},
+        "distance": ABSOLUTE,
     },
     "emd": {"name": "emd"},
     "regression_l1": {"name": "l1"},
@@ -73,7 +76,8 @@ def claim_grounding(*, seeds: Sequence[int], sizes: Sequence[int], primary_size:
 
     core = [trial(CORE, name, loss, size, seed) for seed, size, (name, loss) in product(seeds, sizes, METHODS.items())]
     sweeps = [
-        trial(part, name, loss, primary_size, seed) for seed, (part, name, loss) in product(seeds, variants(PAPER))
+        trial(part, name, loss, primary_size, seed)
+        for seed, (part, name, loss) in product(seeds, variants(PAPER, TAUS))
     ]
     return Claim(
         name="claim_grounding",
@@ -94,9 +98,9 @@ def claim_grounding(*, seeds: Sequence[int], sizes: Sequence[int], primary_size:
         size_name="scenes",
         primary_size=primary_size,
         measures=MEASURES,
-        subjects=("dist2_paper", "dist2_energy", "dist2"),
-        reference="cross_entropy",
-        controls=("label_smoothing", "label_smoothing_mass", "random"),
+        subjects=SUBJECTS,
+        reference=REFERENCE,
+        controls=CONTROLS,
         parts={
             CORE: "All methods.",
             ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",
@@ -123,16 +127,3 @@ def judge_boxes(boxes: Tensor, truth: Tensor) -> dict[str, float]:
         "corner_error": float((boxes - truth).abs().double().mean()),
     }
     return found if is_right.all() else {**found, "failed_iou": float(iou[~is_right].double().mean())}
-
-
-def variants(paper: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return part, method and loss of the published setting with other weights and temperatures."""
-    found = [(ALPHA, f"alpha={alpha:g}", {**paper, "alpha": alpha}) for alpha in (0.03, 0.3, 1.0, 3.0)]
-    found.append((ALPHA, "only", {**paper, "alpha": 1.0, "ce_weight": 0.0}))
-    return found + [(TAU, f"tau={tau:g}", {**paper, "tau": tau}) for tau in (0.25, 4.0, 16.0, 64.0)]
-
-
-def seeded(loss: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return a loss whose random distance, if it has one, is another for each seed."""
-    distance = loss.get("distance", {})
-    return {**loss, "distance": {**distance, "seed": seed}} if distance.get("name") == "random" else dict(loss)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from dist2_robot.claims.answering import learn_to_answer
 from dist2_robot.claims.claim import CORE, Claim, Measure, Published
-from dist2_robot.claims.grounding import ALPHA, TAU, seeded, variants
+from dist2_robot.claims.grounding import TAUS
+from dist2_robot.claims.methods import ALPHA, CONTROLS, REFERENCE, SUBJECTS, TAU, seeded, variants
 from dist2_robot.claims.numbers import METHODS as NUMBERS
 from dist2_robot.claims.trial import Trial
 
@@ -64,7 +65,7 @@ def claim_manipulation(
     core = [trial(CORE, name, loss, size, seed) for seed, size, (name, loss) in product(seeds, sizes, METHODS.items())]
     swept = [
         trial(part, name, loss, primary_size, seed)
-        for seed, (part, name, loss) in product(seeds, variants(METHODS["dist2_paper"]))
+        for seed, (part, name, loss) in product(seeds, variants(METHODS["dist2_paper"], TAUS))
     ]
     return Claim(
         name="claim_manipulation",
@@ -88,9 +89,9 @@ def claim_manipulation(
         size_name="demonstrations",
         primary_size=primary_size,
         measures=MEASURES,
-        subjects=("dist2_paper", "dist2_energy", "dist2"),
-        reference="cross_entropy",
-        controls=("label_smoothing", "label_smoothing_mass", "random"),
+        subjects=SUBJECTS,
+        reference=REFERENCE,
+        controls=CONTROLS,
         parts={
             CORE: "All methods, in digits.",
             ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",

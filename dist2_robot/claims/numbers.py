@@ -7,26 +7,29 @@ from typing import Any
 
 from dist2_robot.claims.claim import CORE, Claim, Measure, Published
 from dist2_robot.claims.in_context import learn_to_write
+from dist2_robot.claims.methods import (
+    ALPHA,
+    CONTROLS,
+    PAPER,
+    REFERENCE,
+    SUBJECTS,
+    TAU,
+    Loss,
+    seeded,
+    usual_methods,
+    variants,
+)
 from dist2_robot.claims.trial import Trial
 
-NO_LEARNING, ALPHA, TAU, PLACES, UNIFORM = "no_learning", "alpha", "tau", "places_and_contrast", "uniform_tokens"
-BINS = {"name": "squared", "unit": "bins"}
-TOLERANCES = {"name": "squared", "unit": "tolerance"}
-PAPER = {"name": "dist2", "tau": 1.0, "alpha": 0.1, "distance": BINS, "place_weights": "linear"}
-DIST2 = {"name": "dist2", "tau": 2.0, "alpha": 1.0, "distance": TOLERANCES}
-ENERGY = {"name": "energy", "weight": 1.0, "distance": {"name": "absolute", "unit": "tolerance"}}
-METHODS: dict[str, dict[str, Any]] = {
-    "cross_entropy": {"name": "cross_entropy"},
-    "dist2_paper": PAPER,
-    "label_smoothing": {"name": "label_smoothing", "epsilon": 0.091},
-    "label_smoothing_mass": {"name": "label_smoothing", "epsilon": 0.04},
-    "random": {**PAPER, "distance": {"name": "random", "unit": "bins", "of": "squared"}},
-    "dist2_energy": {"name": "sum", "terms": {"dist2": {**DIST2, "weight": 1.0}, "energy": ENERGY}},
+NO_LEARNING, PLACES, UNIFORM = "no_learning", "places_and_contrast", "uniform_tokens"
+PLACE_WEIGHTED = {**PAPER, "place_weights": "linear"}
+TAUS = (0.25, 0.5, 2.0, 4.0, 8.0)  # squared digits
+METHODS: dict[str, Loss] = {
+    **usual_methods(PLACE_WEIGHTED),
     "number_token_was": {"name": "number_token_was", "weight": 0.3, "distance": {"name": "absolute", "unit": "bins"}},
     "vocab": {"name": "vocab"},
     "ntil": {"name": "ntil"},
     "number_token_mse": {"name": "number_token_mse", "weight": 0.3},
-    "dist2": DIST2,
 }
 WITHIN_ANSWERS = ("vocab",)
 ON_UNIFORM = ("cross_entropy", "dist2_paper", "label_smoothing", "random", "dist2_energy", "number_token_was")
@@ -62,7 +65,7 @@ def claim_numbers(
     shared = {**network, "digits": digits, "tokenizer": {"name": "digits", "digits": digits}}
 
     def trial(part: str, method: str, loss: Mapping[str, Any], size: int, seed: int, **changes: Any) -> Trial:
-        loss = _seeded(loss, seed)
+        loss = seeded(loss, seed)
         settings = {"loss": loss, "within_answers": method in WITHIN_ANSWERS, **shared, **changes}
         return Trial(part, method, size, seed, settings)
 
@@ -96,9 +99,9 @@ def claim_numbers(
         size_name="training problems",
         primary_size=primary_size,
         measures=MEASURES,
-        subjects=("dist2_paper", "dist2_energy", "dist2"),
-        reference="cross_entropy",
-        controls=("label_smoothing", "label_smoothing_mass", "random"),
+        subjects=SUBJECTS,
+        reference=REFERENCE,
+        controls=CONTROLS,
         parts={
             CORE: "All methods, in digits.",
             ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",
@@ -118,22 +121,14 @@ def try_numbers(trial: Trial, output: Path) -> dict[str, float]:
     return learn_to_write(trial.settings, trial.size, trial.seed)
 
 
-def _sweeps() -> list[tuple[str, str, dict[str, Any]]]:
+def _sweeps() -> list[tuple[str, str, Loss]]:
     """Return part, method and loss of the variants of dist2_paper."""
-    found = [(ALPHA, f"alpha={alpha:g}", {**PAPER, "alpha": alpha}) for alpha in (0.03, 0.3, 1.0, 3.0)]
-    found.append((ALPHA, "only", {**PAPER, "alpha": 1.0, "ce_weight": 0.0}))
-    found += [(TAU, f"tau={tau:g}", {**PAPER, "tau": tau}) for tau in (0.25, 0.5, 2.0, 4.0, 8.0)]
-    flat = {**PAPER, "place_weights": "none"}
+    found = variants(PLACE_WEIGHTED, TAUS)
+    flat = {**PLACE_WEIGHTED, "place_weights": "none"}
     found.append((PLACES, "no_place_weights", flat))
-    found += [(PLACES, f"contrast={contrast:g}", {**PAPER, "contrast": contrast}) for contrast in (0.1, 1.0)]
+    found += [(PLACES, f"contrast={contrast:g}", {**PLACE_WEIGHTED, "contrast": contrast}) for contrast in (0.1, 1.0)]
     found.append((PLACES, "no_place_weights contrast=0.1", {**flat, "contrast": 0.1}))
     return found
-
-
-def _seeded(loss: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return a loss whose random distance, if it has one, is another for each seed."""
-    distance = loss.get("distance", {})
-    return {**loss, "distance": {**distance, "seed": seed}} if distance.get("name") == "random" else dict(loss)
 
 
 def _in_bins(loss: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,21 +7,24 @@ from typing import Any
 
 from dist2_robot.claims.claim import CORE, Claim, Measure, Published
 from dist2_robot.claims.learn_to_rate import learn_to_rate
+from dist2_robot.claims.methods import (
+    ABSOLUTE,
+    ALPHA,
+    CONTROLS,
+    PAPER,
+    REFERENCE,
+    SUBJECTS,
+    TAU,
+    Loss,
+    seeded,
+    usual_methods,
+    variants,
+)
 from dist2_robot.claims.trial import Trial
 
-ALPHA, TAU = "alpha", "tau"
-PAPER = {"name": "dist2", "tau": 1.0, "alpha": 0.1, "distance": {"name": "squared", "unit": "bins"}}
-DIST2 = {"name": "dist2", "tau": 2.0, "alpha": 1.0, "distance": {"name": "squared", "unit": "tolerance"}}
-ABSOLUTE = {"name": "absolute", "unit": "tolerance"}
-ENERGY = {"name": "energy", "weight": 1.0, "distance": ABSOLUTE}
-METHODS: dict[str, dict[str, Any]] = {
-    "cross_entropy": {"name": "cross_entropy"},
-    "dist2_paper": PAPER,
-    "label_smoothing": {"name": "label_smoothing", "epsilon": 0.091},
-    "label_smoothing_mass": {"name": "label_smoothing", "epsilon": 0.04},
-    "random": {**PAPER, "distance": {"name": "random", "unit": "bins", "of": "squared"}},
-    "dist2_energy": {"name": "sum", "terms": {"dist2": {**DIST2, "weight": 1.0}, "energy": ENERGY}},
-    "dist2": DIST2,
+TAUS = (0.25, 0.5, 2.0, 4.0, 8.0)  # squared points
+METHODS: dict[str, Loss] = {
+    **usual_methods(PAPER),
     "emd": {"name": "emd", "spacing": False},
     "number_token_was": {"name": "number_token_was", "weight": 0.3, "distance": ABSOLUTE},
     "l1": {"name": "l1"},
@@ -69,14 +72,14 @@ def claim_reward(
     shared = {**training, "tasks": list(tasks)}
 
     def trial(part: str, method: str, loss: Mapping[str, Any], size: int, seed: int) -> Trial:
-        return Trial(part, method, size, seed, {"loss": _seeded(loss, seed), **shared})
+        return Trial(part, method, size, seed, {"loss": seeded(loss, seed), **shared})
 
     core = [
         trial(CORE, name, loss, size, seed)
         for seed, size, (name, loss) in product(seeds, sizes, METHODS.items())
     ]  # fmt: skip
     sweeps = [
-        trial(part, name, loss, sweep_size, seed) for seed, (part, name, loss) in product(seeds, _sweeps())
+        trial(part, name, loss, sweep_size, seed) for seed, (part, name, loss) in product(seeds, variants(PAPER, TAUS))
     ]  # fmt: skip
     return Claim(
         name="claim_reward",
@@ -97,9 +100,9 @@ def claim_reward(
         size_name="rated moments",
         primary_size=primary_size,
         measures=MEASURES,
-        subjects=("dist2_paper", "dist2_energy", "dist2"),
-        reference="cross_entropy",
-        controls=("label_smoothing", "label_smoothing_mass", "random"),
+        subjects=SUBJECTS,
+        reference=REFERENCE,
+        controls=CONTROLS,
         parts={
             CORE: "All methods.",
             ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",
@@ -114,16 +117,3 @@ def claim_reward(
 def try_reward(trial: Trial, output: Path) -> dict[str, float]:
     """Do a trial."""
     return learn_to_rate(trial.settings, trial.size, trial.seed, output / "episodes")
-
-
-def _sweeps() -> list[tuple[str, str, dict[str, Any]]]:
-    """Return part, method and loss of the variants of dist2_paper."""
-    found = [(ALPHA, f"alpha={alpha:g}", {**PAPER, "alpha": alpha}) for alpha in (0.03, 0.3, 1.0, 3.0)]
-    found.append((ALPHA, "only", {**PAPER, "alpha": 1.0, "ce_weight": 0.0}))
-    return [*found, *((TAU, f"tau={tau:g}", {**PAPER, "tau": tau}) for tau in (0.25, 0.5, 2.0, 4.0, 8.0))]
-
-
-def _seeded(loss: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return a loss whose random distance, if it has one, is another for each seed."""
-    distance = loss.get("distance", {})
-    return {**loss, "distance": {**distance, "seed": seed}} if distance.get("name") == "random" else dict(loss)
