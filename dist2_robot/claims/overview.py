@@ -14,8 +14,8 @@ TEXT = (
     "can carry. Each row: the published setting against one-hot cross-entropy (or as the row says), at one measure and "
     "one size that were chosen beforehand; d is Cohen's, of differences paired by seed; p is of the "
     "paired t-test, with Holm's correction over the rows. The pages have all other methods, controls, sizes and "
-    "sweeps. Success of robot policies against the number of demonstrations, with tokens, regression, ACT and diffusion: "
-    "[peers](results/peers.md); all heads with all losses: [heads and losses](results/heads_and_losses.md)."
+    "sweeps. Success of robot policies against the number of demonstrations, with tokens, regression, ACT and "
+    "diffusion: [peers](results/peers.md); all heads with all losses: [heads and losses](results/heads_and_losses.md)."
 )
 
 
