@@ -16,6 +16,7 @@ from dist2_robot.claims.numbers import claim_numbers
 from dist2_robot.claims.page import write_claim_page
 from dist2_robot.claims.results import read_claim
 from dist2_robot.claims.reward import claim_reward
+from dist2_robot.claims.robot import claim_robot
 from dist2_robot.claims.run import run_claim
 from dist2_robot.claims.theory import claim_theory
 from dist2_robot.cli.app import run_command
@@ -44,6 +45,7 @@ CLAIMS: Mapping[str, Callable[..., Claim]] = {
     "claim_manipulation": claim_manipulation,
     "claim_numbers": claim_numbers,
     "claim_reward": claim_reward,
+    "claim_robot": functools.partial(claim_robot, record=record, train_and_evaluate=train_and_evaluate),
     "claim_theory": claim_theory,
 }
 ABOUT = """
@@ -58,6 +60,7 @@ Run the experiments behind a claim: train and evaluate many policies, jobs side 
   dist2-study study=claim_theory output=studies/claim_theory
   dist2-study study=claim_frames output=studies/claim_frames study.root=data/push_frames
   dist2-study study=claim_reward output=studies/claim_reward
+  dist2-study study=claim_robot output=studies/claim_robot
 
 Stopped? The same command goes on with the jobs that are not done. Each of two machines does its half with shard=[0,2]
 and shard=[1,2]; copy their folders together, and run it once more.

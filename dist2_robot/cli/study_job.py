@@ -146,5 +146,6 @@ def _action_error(policy: Policy, loss: nn.Module, windows: ChunkWindows) -> flo
 
 
 def _last_line(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else f"it failed without a word; see {log}"
+    text = log.read_text(errors="replace") if log.exists() else ""  # part of a larger unit, whose log it is in
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else f"training failed; see {log if text else 'the log'}"
