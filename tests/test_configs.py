@@ -13,12 +13,12 @@ from omegaconf import OmegaConf
 
 from dist2_robot.checkpoints.compatibility import KINDS, NEEDS
 from dist2_robot.checkpoints.registry import build_loss
-from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.dataset import load_training_data
 from dist2_robot.cli.defaults import check_kinds, defaults
 from dist2_robot.cli.environments import choose_environment
 from dist2_robot.cli.new_policy import new_policy
 from dist2_robot.cli.trackers import new_tracker
+from dist2_robot.config_dir import config_dir
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec, make_environment

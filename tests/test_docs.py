@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.config_dir import config_dir
 from dist2_robot.policies.decoding import RULES
 
 METHODS = (Path(__file__).parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")

@@ -17,10 +17,10 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.defaults import check_kinds, defaults, known_keys, suggest
 from dist2_robot.cli.help import help_text
 from dist2_robot.cli.multirun import Objective, SweptJobError, do_job, in_sweep, with_own_folder
+from dist2_robot.config_dir import config_dir
 from dist2_robot.errors import InputError, did_you_mean
 
 HYDRA_FLAGS = ("--cfg", "-c", "--multirun", "-m", "--hydra-help", "--info", "--package", "-p", "--resolve", "--version")

@@ -10,8 +10,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.defaults import check_kinds, defaults
+from dist2_robot.config_dir import config_dir
 from dist2_robot.errors import InputError
 
 

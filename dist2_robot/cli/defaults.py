@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.config_dir import config_dir
 from dist2_robot.errors import InputError, did_you_mean
 
 _WORDS = {"resume": "auto"}  # what an option takes besides values of the kind of its default

@@ -2,7 +2,7 @@
 
 import yaml
 
-from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.config_dir import config_dir
 
 
 def help_text(name: str, config_name: str, about: str) -> str:

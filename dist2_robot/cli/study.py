@@ -20,8 +20,8 @@ from dist2_robot.claims.robot import claim_robot
 from dist2_robot.claims.run import run_claim
 from dist2_robot.claims.theory import claim_theory
 from dist2_robot.cli.app import run_command
-from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.study_job import record, train_and_evaluate
+from dist2_robot.config_dir import config_dir
 from dist2_robot.errors import InputError
 from dist2_robot.studies.acceptance import few_demonstrations
 from dist2_robot.studies.effort import Effort, Lessons, places

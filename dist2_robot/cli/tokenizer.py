@@ -10,8 +10,8 @@ import yaml
 
 from dist2_robot.checkpoints.registry import build_tokenizer
 from dist2_robot.cli.app import run_command
-from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.dataset import TrainingData, load_training_data
+from dist2_robot.config_dir import config_dir
 from dist2_robot.errors import InputError, did_you_mean
 from dist2_robot.evaluation.tokenizer_figure import write_tokenizer_picture
 from dist2_robot.evaluation.tokenizer_report import TokenizerReport, measure_tokenizer, share_at_limits

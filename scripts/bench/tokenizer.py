@@ -20,8 +20,8 @@ from torch import Tensor
 
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.checkpoints.registry import build_tokenizer
-from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.dataset import load_training_data
+from dist2_robot.config_dir import config_dir
 from dist2_robot.errors import InputError
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 

@@ -7,8 +7,8 @@ import yaml
 from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.claims.frames import METHODS, PAPER, try_frames
 from dist2_robot.claims.next_frame import moved_mass
-from dist2_robot.cli.config_dir import config_dir
 from dist2_robot.cli.study import build_claim
+from dist2_robot.config_dir import config_dir
 from dist2_robot.tokenizers.picture_vq import PictureVQ
 from tests.data.recordings import CAMERA, write_filmed
 

@@ -9,7 +9,7 @@ import yaml
 from dist2_robot.claims.learn_to_rate import learn_to_rate, preference_accuracy
 from dist2_robot.claims.rated_moments import rated_task
 from dist2_robot.claims.reward import MEASURES, METHODS, claim_reward
-from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.config_dir import config_dir
 
 CONFIG = yaml.safe_load((config_dir() / "study" / "claim_reward.yaml").read_text())
 SMALL = {**CONFIG, "tasks": ["PointAround"], "episodes": 4, "held_out": 50, "pairs": 100, "steps": 3}

@@ -3,7 +3,7 @@ from importlib.metadata import entry_points
 import pytest
 import yaml
 
-from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.config_dir import config_dir
 
 COMMANDS = sorted(entry.name for entry in entry_points(group="console_scripts") if entry.name.startswith("dist2-"))
 

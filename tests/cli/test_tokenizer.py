@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dist2_robot.checkpoints.registry import TOKENIZERS
-from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.config_dir import config_dir
 from tests.cli.test_refusals import refused
 
 __all__ = ["refused"]

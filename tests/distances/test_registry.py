@@ -11,7 +11,7 @@ import yaml
 
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.checkpoints.registry import DISTANCES, TEMPERATURES, build_distance, build_temperature
-from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.config_dir import config_dir
 from dist2_robot.distances.chordal import ChordalDistance
 from dist2_robot.distances.circular import CircularDistance
 from dist2_robot.distances.cosine import CosineDistance

@@ -9,7 +9,7 @@ import yaml
 
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.checkpoints.registry import LOSSES, build_loss
-from dist2_robot.cli.config_dir import config_dir
+from dist2_robot.config_dir import config_dir
 from dist2_robot.distances.absolute import AbsoluteDistance
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.distances.squared import SquaredDistance

@@ -1,3 +1,0 @@
-"""Where the YAML files are, for the commands."""
-
-from dist2_robot.config_dir import config_dir as config_dir
