@@ -12,10 +12,11 @@ HEADER = ("claim", "paper", "ours", "relative [95 %]", "d", "p (Holm)", "verdict
 TEXT = (
     "What the paper on DIST2Loss (arXiv 2503.02379) reports, and what came of it here, at a size that two CPU cores "
     "can carry. Each row: the published setting against one-hot cross-entropy (or as the row says), at one measure and "
-    "one size that were chosen beforehand; d is Cohen's, of differences paired by seed; p is of the "
-    "paired t-test, with Holm's correction over the rows. The pages have all other methods, controls, sizes and "
-    "sweeps. Success of robot policies against the number of demonstrations, with tokens, regression, ACT and "
-    "diffusion: [peers](results/peers.md); all heads with all losses: [heads and losses](results/heads_and_losses.md)."
+    "one size that were chosen beforehand (but for what a row says of its choice); d is Cohen's, of differences paired "
+    "by seed; p is of the paired t-test, with Holm's correction over the rows. The pages have all other methods, "
+    "controls, sizes and sweeps. Success of more robot policies against the number of demonstrations, with regression, "
+    "ACT and diffusion: [peers](results/peers.md); all heads with all losses: [heads and "
+    "losses](results/heads_and_losses.md)."
 )
 
 
