@@ -43,7 +43,7 @@ def run_command(name: str, config_name: str, about: str, task: Task, objective: 
     """
     arguments = sys.argv[1:]
     if "--help" in arguments or "-h" in arguments:
-        print(help_text(name, config_name, about))
+        print(help_text(name, config_name, about, arguments))
         sys.exit(0)
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say them in one line

@@ -25,5 +25,11 @@ def test_help_tells_of_every_option_and_every_choice(command, name, flag):
     assert f"  {name} " in outcome.out  # an example to copy
 
 
+def test_help_shows_the_options_of_what_is_chosen(command):
+    outcome = command("dist2-study", "study=claim_robot", "--help")
+    assert "study.fewer_steps: [250, 500]" in outcome.out
+    assert "study.kind: heads_and_losses" not in outcome.out
+
+
 def test_there_are_at_least_the_five_commands():
     assert {"dist2-collect", "dist2-train", "dist2-eval", "dist2-compare", "dist2-report"} <= set(COMMANDS)
