@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.claims.claim import CORE, Claim, Measure, Published
-from dist2_robot.claims.methods import ALPHA, CONTROLS, REFERENCE, TAU, seeded
+from dist2_robot.claims.methods import ALPHA, ALPHA_ABOUT, CONTROLS, REFERENCE, TAU, seeded
 from dist2_robot.claims.next_frame import SAME_MASS, predict_frames
 from dist2_robot.claims.trial import Trial
 
@@ -122,7 +122,7 @@ def claim_frames(
         controls=CONTROLS,
         parts={
             CORE: "All methods. label_smoothing_mass moves as much mass off the true code as dist2_paper does.",
-            ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",
+            ALPHA: ALPHA_ABOUT,
             TAU: "dist2_paper with targets of other entropies, and with the Euclidean distance, not squared.",
             NO_LEARNING: "What the codes allow at best (`codes`), and the present picture as prediction (`present`).",
         },

@@ -14,6 +14,7 @@ from dist2_robot.claims.claim import CORE, Claim, Measure, Published
 from dist2_robot.claims.methods import (
     ABSOLUTE,
     ALPHA,
+    ALPHA_ABOUT,
     CONTROLS,
     PAPER,
     REFERENCE,
@@ -103,7 +104,7 @@ def claim_grounding(*, seeds: Sequence[int], sizes: Sequence[int], primary_size:
         controls=CONTROLS,
         parts={
             CORE: "All methods.",
-            ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",
+            ALPHA: ALPHA_ABOUT,
             TAU: "dist2_paper with other temperatures, squared bins.",
         },
         trials=(*core, *sweeps),

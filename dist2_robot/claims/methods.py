@@ -6,6 +6,7 @@ from typing import Any
 Loss = Mapping[str, Any]
 
 ALPHA, TAU = "alpha", "tau"  # parts
+ALPHA_ABOUT = "dist2_paper with other weights of the distance term; `only`: without the one-hot term."
 ALPHAS = (0.03, 0.3, 1.0, 3.0)  # .1 is in the core
 REFERENCE = "cross_entropy"
 SUBJECTS = ("dist2_paper", "dist2_energy", "dist2")

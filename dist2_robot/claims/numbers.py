@@ -9,6 +9,7 @@ from dist2_robot.claims.claim import CORE, Claim, Measure, Published
 from dist2_robot.claims.in_context import learn_to_write
 from dist2_robot.claims.methods import (
     ALPHA,
+    ALPHA_ABOUT,
     CONTROLS,
     PAPER,
     REFERENCE,
@@ -104,7 +105,7 @@ def claim_numbers(
         controls=CONTROLS,
         parts={
             CORE: "All methods, in digits.",
-            ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",
+            ALPHA: ALPHA_ABOUT,
             TAU: "dist2_paper with other temperatures, squared digits.",
             PLACES: "dist2_paper without place weights, and with our reading of the contrastive augmentation.",
             UNIFORM: f"y as one token of {bins}, in place of {digits} digits.",

@@ -10,6 +10,7 @@ from dist2_robot.claims.learn_to_rate import learn_to_rate
 from dist2_robot.claims.methods import (
     ABSOLUTE,
     ALPHA,
+    ALPHA_ABOUT,
     CONTROLS,
     PAPER,
     REFERENCE,
@@ -105,7 +106,7 @@ def claim_reward(
         controls=CONTROLS,
         parts={
             CORE: "All methods.",
-            ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",
+            ALPHA: ALPHA_ABOUT,
             TAU: "dist2_paper with other temperatures, squared points.",
         },
         trials=(*core, *sweeps),

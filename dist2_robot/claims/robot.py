@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock
 
 from dist2_robot.claims.claim import CORE, Claim, Measure
-from dist2_robot.claims.methods import ALPHA, CONTROLS, REFERENCE, TAU
+from dist2_robot.claims.methods import ALPHA, ALPHA_ABOUT, CONTROLS, REFERENCE, TAU
 from dist2_robot.claims.trial import Trial
 from dist2_robot.studies.effort import Effort, Lessons, places
 from dist2_robot.studies.job import Demonstrations, Execute, Job
@@ -35,8 +35,8 @@ SWEPT = {
     | {"only": "loss.alpha=1 loss.ce_weight=0"},
     TAU: {f"tau={tau:g}": f"loss.tau={tau:g}" for tau in (0.25, 4.0, 16.0)},
 }
-LEARNED_SLOWLY = (REFERENCE, "dist2_paper", "label_smoothing_mass", "default", "regression_l1")
-DECODED_BY_LIKELIHOOD = "argmax"
+SHORTENED = (REFERENCE, "dist2_paper", "label_smoothing_mass", "default", "regression_l1")
+MOST_PROBABLE = "argmax"
 SUBJECTS = ("dist2_paper", "default")
 
 
@@ -65,27 +65,7 @@ def claim_robot(
         tasks: Name -> as of `places`; success is the mean over them.
         effort: ``collected``, ``learning_rate``, ``episodes``, ``max_steps``; see conf/study/claim_robot.yaml.
     """
-    shared = {"tasks": dict(tasks), **effort}
-
-    def trial(part: str, name: str, method: Method, size: int, seed: int, steps: int) -> Trial:
-        variant = f"{RANDOM}{seed}" if method.variant == RANDOM else method.variant
-        chosen = {**vars(method), "variant": variant}
-        return Trial(part, name, size, seed, {**shared, "method": chosen, "steps": steps})
-
     shorter = {f"steps={number}": number for number in fewer_steps}
-    core = [
-        trial(CORE, name, method, size, seed, steps)
-        for seed, size, (name, method) in product(seeds, sizes, METHODS.items())
-    ]
-    curve = [
-        trial(part, name, METHODS[name], primary_size, seed, number)
-        for seed, (part, number), name in product(seeds, shorter.items(), LEARNED_SLOWLY)
-    ]
-    sweeps = [
-        trial(part, name, replace(METHODS[SUBJECTS[0]], variant=variant), primary_size, seed, steps)
-        for seed, (part, variants) in product(seeds, SWEPT.items())
-        for name, variant in variants.items()
-    ]
     each = [Measure(f"success_{task}", f"Success on {task}.", is_error=False) for task in tasks]
     return Claim(
         name="claim_robot",
@@ -116,12 +96,43 @@ def claim_robot(
         parts={CORE: f"All methods, {steps} steps."}
         | {part: f"Trained for {number} steps in all." for part, number in shorter.items()}
         | {
-            ALPHA: "dist2_paper with other weights of the distance term; `only`: without the one-hot term.",
+            ALPHA: ALPHA_ABOUT,
             TAU: "dist2_paper with other temperatures, squared bins.",
         },
-        trials=(*core, *curve, *sweeps),
+        trials=_trials({"tasks": dict(tasks), **effort}, seeds, sizes, primary_size, steps, shorter),
         execute=partial(try_robot, record=record, train_and_evaluate=train_and_evaluate),
     )
+
+
+def _trials(
+    shared: Mapping[str, Any],
+    seeds: Sequence[int],
+    sizes: Sequence[int],
+    primary_size: int,
+    steps: int,
+    shorter: Mapping[str, int],
+) -> tuple[Trial, ...]:
+    """Return all methods at all sizes, then some with fewer steps, and then the sweeps."""
+
+    def trial(part: str, name: str, method: Method, size: int, seed: int, number: int) -> Trial:
+        variant = f"{RANDOM}{seed}" if method.variant == RANDOM else method.variant
+        chosen = {**vars(method), "variant": variant}
+        return Trial(part, name, size, seed, {**shared, "method": chosen, "steps": number})
+
+    core = [
+        trial(CORE, name, method, size, seed, steps)
+        for seed, size, (name, method) in product(seeds, sizes, METHODS.items())
+    ]
+    curve = [
+        trial(part, name, METHODS[name], primary_size, seed, number)
+        for seed, (part, number), name in product(seeds, shorter.items(), SHORTENED)
+    ]
+    sweeps = [
+        trial(part, name, replace(METHODS[SUBJECTS[0]], variant=variant), primary_size, seed, steps)
+        for seed, (part, variants) in product(seeds, SWEPT.items())
+        for name, variant in variants.items()
+    ]
+    return (*core, *curve, *sweeps)
 
 
 def try_robot(
@@ -153,7 +164,7 @@ def job_of(trial: Trial, task: str) -> Job:
         collected=settings["collected"],
         options=[f"trainer.learning_rate={settings['learning_rate']}"],
     )
-    rule = DECODED_BY_LIKELIHOOD if method.head == ONE_HOT.head else DEFAULT
+    rule = MOST_PROBABLE if method.head == ONE_HOT.head else DEFAULT
     job = lessons.job(trial.part, effort, task, method, trial.seed, [rule])
     own = tuple(f"seed={trial.seed}" if option == "seed=0" else option for option in job.data.options)
     data = Demonstrations(f"{task}-seed{trial.seed}", own)
