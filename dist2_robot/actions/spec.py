@@ -6,15 +6,14 @@ from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from dist2_robot.errors import InputError
 
 Kind = Literal["joint", "ee_position", "ee_rotation", "gripper", "score"]
-ControlMode = Literal["absolute", "delta"]
+ControlMode = Literal["absolute", "delta", "relative"]
+
+UNKNOWN_UNIT = "?"
 
 DEFAULT_TOLERANCE = 0.01  # of the range
-RANGE_MARGIN = 0.05  # of the range, on either side, when limits come from data
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,8 @@ class ActionDimension:
     Attributes:
         name: Unique within the spec, e.g. ``shoulder_pan.pos``.
         kind: What the number moves, or ``score`` where it rates. Grippers are never averaged when decoding.
-        unit: The unit of the number itself: ``rad``, ``deg``, ``m``, ``cm``, ``%``, ... or ``?`` where nobody told.
+        unit: The unit of the number itself: ``rad``, ``deg``, ``m``, ``cm``, ``%``, ... or ``?`` (`UNKNOWN_UNIT`)
+            where nobody told.
         low: Smallest value, in that unit.
         high: Largest value, in that unit.
         wraps: Whether ``low`` and ``high`` are the same place, as for a free angle.
@@ -63,7 +63,8 @@ class ActionSpec:
 
     Attributes:
         dimensions: One entry a number, in the order in which they are sent.
-        control_mode: ``absolute`` targets, or ``delta`` from where the robot stands.
+        control_mode: ``absolute`` targets, ``delta`` from where the robot stands or was sent last, or ``relative`` to
+            where it stood at the start of the chunk.
         rate_hz: Actions a second.
         source: Who told: ``environment``, ``robot``, ``file`` or ``data`` (guessed from recorded columns).
     """
@@ -110,29 +111,6 @@ class ActionSpec:
             _check_entries(f"action dimension '{name}'", entry, required, optional)
         dimensions = tuple(ActionDimension(**entry) for entry in values["dimensions"])
         return cls(dimensions, values["control_mode"], values["rate_hz"], values["source"])
-
-    @classmethod
-    def from_columns(
-        cls, columns: np.ndarray, names: Sequence[str], units: Sequence[str], rate_hz: float
-    ) -> "ActionSpec":
-        """Guess a spec from recorded actions (N, A): the range seen, with a margin of 5 % on either side.
-
-        A dimension that never moved gets a small range around its value, so that it stays a valid dimension.
-        Names with ``gripper`` in them are grippers, all others joints. Absolute targets are assumed.
-        """
-        low, high = columns.min(axis=0), columns.max(axis=0)
-        width = np.maximum(high - low, 1e-3 * np.maximum(1.0, np.abs(low)))
-        dimensions = tuple(
-            ActionDimension(
-                name=name,
-                kind="gripper" if "gripper" in name else "joint",
-                unit=unit,
-                low=float(least - RANGE_MARGIN * span),
-                high=float(most + RANGE_MARGIN * span),
-            )
-            for name, unit, least, most, span in zip(names, units, low, high, width, strict=True)
-        )
-        return cls(dimensions, "absolute", rate_hz, source="data")
 
 
 def _check_entries(what: str, values: Mapping[str, Any], required: Sequence[str], optional: Sequence[str]) -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.actions.spec_file import read_spec_file
+from dist2_robot.actions.told_spec import ToldSpec
 from dist2_robot.data.folder import DatasetFolder, from_hub, open_folder
+from dist2_robot.data.joining import in_one_order
 from dist2_robot.data.picture_cache import default_cache, read_pictures
-from dist2_robot.data.recorded_spec import joint_spec
+from dist2_robot.data.recorded_spec import RecordedSpec, describe
 from dist2_robot.data.split import split_episodes
 from dist2_robot.data.table import FrameTable, join_tables, read_table
 from dist2_robot.data.windows import ChunkWindows
@@ -25,7 +28,7 @@ class TrainingData:
     """Attributes:
     folders: Where the data lie, and what their metadata say.
     table: All frames.
-    spec: What an action is.
+    recorded: What every number means.
     episodes: How many episodes are used.
     training: Windows to learn from.
     held_out: Windows of other episodes; empty if nothing is held out.
@@ -34,11 +37,16 @@ class TrainingData:
 
     folders: tuple[DatasetFolder, ...]
     table: FrameTable
-    spec: ActionSpec
+    recorded: RecordedSpec
     episodes: int
     training: ChunkWindows
     held_out: ChunkWindows
     target: str = ACTION
+
+    @property
+    def spec(self) -> ActionSpec:
+        """What an action is."""
+        return self.recorded.action
 
     @property
     def name(self) -> str:
@@ -57,7 +65,7 @@ class TrainingData:
     @property
     def observation_names(self) -> dict[str, list[str]]:
         """The names of observed numbers."""
-        return {name: self.folders[0].names(name) for name in self.observation.numbers}
+        return {name: [d.name for d in self.recorded.observed[name]] for name in self.observation.numbers}
 
     @property
     def environments(self) -> list[Mapping[str, Any]]:
@@ -84,7 +92,14 @@ class TrainingData:
 
 
 def load_training_data(
-    config: Mapping[str, Any], horizon: int, seed: int, *, history: int = 1, pictures: bool = True, target: str = ACTION
+    config: Mapping[str, Any],
+    horizon: int,
+    seed: int,
+    *,
+    history: int = 1,
+    pictures: bool = True,
+    target: str = ACTION,
+    told: Sequence[ToldSpec] = (),
 ) -> TrainingData:
     """Open the datasets of a ``dataset`` config.
 
@@ -95,6 +110,7 @@ def load_training_data(
         history: Moments that are seen at once.
         pictures: Whether to read them, if there are any.
         target: Which feature is to be predicted.
+        told: What is told of the numbers, besides the file that the config names.
 
     Raises:
         InputError: For whatever is wrong with them.
@@ -108,11 +124,10 @@ def load_training_data(
         raise InputError("dataset.episodes can name single episodes only where no pictures are read")
     tables = [_chosen_episodes(read_table(folder, numbers, target), chosen, folder) for folder in folders]
     counts = [len(table.features[ACTION]) for table in tables]
-    try:
-        table = join_tables(tables)
-        spec = joint_spec(folders, tables, target)
-    except ValueError as error:
-        raise InputError(f"the datasets {[str(f.root) for f in folders]} do not go together: {error}") from error
+    tables = in_one_order(folders, tables, target)
+    told = [*([read_spec_file(Path(str(config["spec"])))] if config.get("spec") else []), *told]
+    recorded = describe(folders, [table.features for table in tables], told, target)
+    table = join_tables(tables)
     if cameras:
         table = _with_pictures(table, folders, counts, cameras, config)
     try:
@@ -120,7 +135,7 @@ def load_training_data(
     except ValueError as error:
         raise InputError(f"dataset.validation: {error}") from error
     learn, hold_out = (ChunkWindows(table, table.frames_of(some), horizon, history) for some in (training, held_out))
-    return TrainingData(tuple(folders), table, spec, table.episodes, learn, hold_out, target)
+    return TrainingData(tuple(folders), table, recorded, table.episodes, learn, hold_out, target)
 
 
 def _open(config: Mapping[str, Any]) -> list[DatasetFolder]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dist2_robot.actions.told_spec import told_by_environment
 from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.checkpoints.store import load_policy, numbered_checkpoints
 from dist2_robot.cli.app import run_command
@@ -67,7 +68,12 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     prepare_torch(config)
     sizes, target = config["policy"], config["policy"].get("target", ACTION)
     data = load_training_data(
-        config["dataset"], sizes["horizon"], config["seed"], history=sizes["history"], target=target
+        config["dataset"],
+        sizes["horizon"],
+        config["seed"],
+        history=sizes["history"],
+        target=target,
+        told=told_by_environment(config["env"].get("action")),
     )
     environments = choose_environments(config["env"], data.environments)
     for environment in environments:

@@ -8,7 +8,8 @@ coefficient k of dimension a.
 import torch
 from torch import Tensor
 
-from dist2_robot.actions.spec import RANGE_MARGIN, ActionDimension, ActionSpec
+from dist2_robot.actions.guess import RANGE_MARGIN
+from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.tokenizers.uniform import UniformTokenizer
