@@ -1,7 +1,6 @@
 """Whether two sides mean the same numbers in the same units."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 UNKNOWN = "?"
 # How the unit of recorded numbers is told, for the lines that ask for it.
@@ -13,8 +12,14 @@ def unit_differences(
 ) -> Iterator[tuple[list[str], str, str]]:
     """Yield the names whose unit differs, with the wanted and the given one, in groups of the same two units.
 
-    Two units that nobody knows are the same: nothing is known of either side.
+    All that is unknown on one side makes one group, with the units of the other side in a row. Two units that nobody
+    knows are the same: nothing is known of either side.
     """
-    differing = [(one, other, name) for name, one, other in zip(names, wanted, given, strict=True) if one != other]
-    for (one, other), group in groupby(sorted(differing, key=lambda x: x[:2]), key=lambda x: x[:2]):
-        yield [name for *_, name in group], one, other
+    groups: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    for name, one, other in zip(names, wanted, given, strict=True):
+        if one != other:
+            key = (one if other != UNKNOWN else "", other if one != UNKNOWN else "")
+            groups.setdefault(key, []).append((name, one, other))
+    for group in groups.values():
+        some, ones, others = zip(*group, strict=True)
+        yield list(some), ", ".join(dict.fromkeys(ones)), ", ".join(dict.fromkeys(others))

@@ -49,7 +49,10 @@ def _actions(card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
 def _units(names: Sequence[str], policy: Sequence[str], robot: Sequence[str], where: str = "") -> Iterator[str]:
     """Yield a line for each two units that differ, with the numbers that they belong to."""
     for some, wanted, given in unit_differences(names, policy, robot):
-        what = ", ".join(f"'{name}'" for name in some) + where
+        shown = some if len(some) <= 3 else some[:2]
+        what = (
+            ", ".join(f"'{name}'" for name in shown) + (f" and {len(some) - 2} more" if len(some) > 3 else "") + where
+        )
         its = "its unit is" if len(some) == 1 else "their unit is"
         if wanted == UNKNOWN:
             yield (
