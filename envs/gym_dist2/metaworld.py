@@ -93,6 +93,10 @@ class MetaWorld(gym.Env):
                 "observation.state": _HAND,
                 "observation.environment_state": _OBJECTS + _PREVIOUS + _GOAL,
             },
+            "observation_units": {
+                "observation.state": [_unit(name) for name in _HAND],
+                "observation.environment_state": [_unit(name) for name in _OBJECTS + _PREVIOUS + _GOAL],
+            },
         }
         self.action_space = gym.spaces.Box(-1.0, 1.0, (4,), np.float32)
         spaces: dict[str, gym.Space] = {
@@ -197,6 +201,11 @@ def _import_metaworld() -> tuple[Any, Any]:
     except ModuleNotFoundError as error:
         raise ImportError("Meta-World is not installed; run: pip install 'dist2-robot[metaworld]'") from error
     return env_dict.ALL_V3_ENVIRONMENTS, policies.ENV_POLICY_MAP
+
+
+def _unit(name: str) -> str:
+    """Return the unit of an observed number: places are in m, the gripper's opening and quaternions have none."""
+    return "1" if "quat" in name or "gripper" in name else "m"
 
 
 def _action_spec(rate_hz: float) -> dict[str, Any]:

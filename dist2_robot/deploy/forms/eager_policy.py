@@ -121,6 +121,7 @@ def policy_card(folder: Path, policy: Policy, manifest: Manifest, form: str, gol
         tasks=tuple(manifest.tasks),
         tokenizer=policy.tokenizer.config() if isinstance(policy, DiscretePolicy) else {},
         golden_wrong=golden_wrong,
+        observation_units=manifest.observation_units,
     )
 
 

@@ -55,6 +55,7 @@ class TableTask(gym.Env):
                 "source": "environment",
             },
             "observation_names": {},
+            "observation_units": {},
         }
         self._low, self._high = (np.array([d[side] for d in self.dimensions], np.float32) for side in ("low", "high"))
         self.action_space = gym.spaces.Box(self._low, self._high)
