@@ -1,18 +1,18 @@
 """The datasets that a config names: opened, checked, joined, cut into windows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.actions.spec import UNKNOWN_UNIT, ActionSpec
 from dist2_robot.actions.spec_file import read_spec_file
 from dist2_robot.actions.told_spec import ToldSpec
 from dist2_robot.data.folder import DatasetFolder, from_hub, open_folder
 from dist2_robot.data.joining import in_one_order
 from dist2_robot.data.picture_cache import default_cache, read_pictures
-from dist2_robot.data.recorded_spec import RecordedSpec, describe
+from dist2_robot.data.recorded_spec import RecordedSpec, describe, is_told
 from dist2_robot.data.split import split_episodes
 from dist2_robot.data.table import FrameTable, join_tables, read_table
 from dist2_robot.data.windows import ChunkWindows
@@ -68,6 +68,14 @@ class TrainingData:
         return {name: [d.name for d in self.recorded.observed[name]] for name in self.observation.numbers}
 
     @property
+    def observation_units(self) -> dict[str, list[str]]:
+        """The units of observed numbers; of a simulation whose recorder wrote none, nothing is known or missed."""
+        units = {name: [d.unit for d in self.recorded.observed[name]] for name in self.observation.numbers}
+        if all(is_told(folder) for folder in self.folders):
+            return {name: some for name, some in units.items() if UNKNOWN_UNIT not in some}
+        return units
+
+    @property
     def environments(self) -> list[Mapping[str, Any]]:
         """Where what is learned was done in simulation, each environment once; none for what is no action."""
         if self.target != ACTION:
@@ -88,6 +96,10 @@ class TrainingData:
             "episodes": self.episodes,
             "training_frames": len(self.training),
             "held_out_frames": len(self.held_out),
+            "numbers": {
+                name: [asdict(dimension) for dimension in self.recorded.observed[name]]
+                for name in self.observation.numbers
+            },
         }
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.actions.spec_file import read_spec_file
 from dist2_robot.checkpoints.hub import fetch_checkpoint
 from dist2_robot.checkpoints.manifest import read_manifest
 from dist2_robot.checkpoints.store import find_checkpoint
@@ -29,6 +30,7 @@ from dist2_robot.deploy.robots.robot_host import SILENCE_S
 from dist2_robot.deploy.serving.access import read_token
 from dist2_robot.deploy.serving.policy_process import PolicyProcess
 from dist2_robot.deploy.serving.socket_link import SocketLink
+from dist2_robot.deploy.told_link import ToldLink
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import write_json
 
@@ -59,6 +61,7 @@ def deploy(config: dict[str, Any]) -> int:
         with contextlib.ExitStack() as opened:
             link = _open_policy(config["policy"], folder)
             opened.callback(link.close)
+            link = ToldLink(link, read_spec_file(Path(str(config["spec"])))) if config["spec"] else link
             robot = _open_robot(config, folder, link.card)
             opened.callback(robot.close)
             _check_fits(link.card, robot.description, settings)

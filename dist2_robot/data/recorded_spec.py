@@ -91,14 +91,45 @@ def describe(
     mode, remarks["control_mode"] = _control_mode(folders, recorded, said)
     source = next((spec.source for spec in recorded if spec is not None), GUESSED_SOURCE)
     action = ActionSpec(features.pop(ACTION), mode, rate_hz, "file" if said.features.get(target) else source)
-    observed = {key: _with_units_of(action, some) for key, some in features.items()} if target == ACTION else features
+    observed = features
+    if target == ACTION:
+        observed = {key: _with_units(some, action, folders, key) for key, some in features.items()}
     return RecordedSpec(action, observed, remarks)
 
 
-def _with_units_of(action: ActionSpec, observed: Sequence[ActionDimension]) -> tuple[ActionDimension, ...]:
-    """Return observed numbers, of which those without a unit have that of the absolute target of the same name."""
-    units = dict(zip(action.names, action.units, strict=True)) if action.control_mode == "absolute" else {}
-    return tuple(replace(d, unit=units.get(d.name, d.unit)) if d.unit == UNKNOWN_UNIT else d for d in observed)
+def _with_units(
+    observed: Sequence[ActionDimension], action: ActionSpec, folders: Sequence[DatasetFolder], feature: str
+) -> tuple[ActionDimension, ...]:
+    """Return observed numbers, of which those without a unit have the recorder's, or the action's of the same name.
+
+    Raises InputError where a recorder wrote something else than what is told.
+    """
+    targets = dict(zip(action.names, action.units, strict=True)) if action.control_mode == "absolute" else {}
+    written = [_observed_units(folder, feature) for folder in folders]
+    found = []
+    for dimension in observed:
+        units = {dimension.unit, *(each.get(dimension.name, UNKNOWN_UNIT) for each in written)} - {UNKNOWN_UNIT}
+        if len(units) > 1:
+            raise InputError(
+                f"{feature} '{dimension.name}' is in {' and in '.join(sorted(units))}, by what recorders wrote and what "
+                "is told: make them one"
+            )
+        found.append(replace(dimension, unit=next(iter(units), targets.get(dimension.name, UNKNOWN_UNIT))))
+    return tuple(found)
+
+
+def _observed_units(folder: DatasetFolder, feature: str) -> dict[str, str]:
+    """Return what the recorder wrote of the units of a feature: name of the number -> unit."""
+    units, names = folder.recording.get("observation_units"), folder.names(feature)
+    some = units.get(feature) if isinstance(units, Mapping) else None
+    if not isinstance(some, list) or len(some) != len(names):
+        return {}
+    return dict(zip(names, map(str, some), strict=True))
+
+
+def is_told(folder: DatasetFolder, target: str = ACTION) -> bool:
+    """Tell whether the recorder of a dataset wrote what its actions mean."""
+    return _written(folder, target) is not None
 
 
 def _written(folder: DatasetFolder, target: str) -> ActionSpec | None:
