@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
-from dist2_robot.actions.spec import ActionDimension, ControlMode
+from dist2_robot.actions.spec import UNKNOWN_UNIT, ActionDimension, ControlMode
 from dist2_robot.errors import InputError, did_you_mean
 
 ENTRIES = ("kind", "unit", "low", "high", "tolerance", "wraps")  # of one number
@@ -87,6 +87,8 @@ def _dimension(feature: str, index: int, told: Any, teller: str) -> ToldDimensio
     if recorded_as is not None and not isinstance(recorded_as, str):
         raise InputError(f"{where}: recorded_as must be a name, got {recorded_as!r}")
     entries = {key: told[key] for key in ENTRIES if told.get(key) is not None}
+    if entries.get("unit") == UNKNOWN_UNIT:  # left open in a file that was written as a proposal
+        del entries["unit"]
     if not isinstance(entries.get("unit", ""), str) or not entries.get("unit", "?"):
         raise InputError(f"{where}: unit must be a text such as deg, rad, m or '%', got {entries['unit']!r}")
     sane = {"kind": "joint", "unit": "?", **entries}

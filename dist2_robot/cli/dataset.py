@@ -16,7 +16,7 @@ from dist2_robot.data.recorded_spec import RecordedSpec, describe, is_told
 from dist2_robot.data.split import split_episodes
 from dist2_robot.data.table import FrameTable, join_tables, read_table
 from dist2_robot.data.windows import ChunkWindows
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, some_of
 from dist2_robot.json_file import read_json
 from dist2_robot.types import ACTION, ObservationSpec
 
@@ -86,6 +86,20 @@ class TrainingData:
             if environment and environment not in found:
                 found.append(environment)
         return found
+
+    def remarks(self) -> list[str]:
+        """Return what a user should know of the data before they are learned from, a line each."""
+        lines = []
+        if unknown := self.recorded.unknown.get(ACTION, []):
+            root = self.folders[0].root
+            lines.append(
+                f"unit unknown of {some_of(unknown)}: errors are plain numbers, and no robot takes the actions until it "
+                f"is told: dist2-validate dataset.root={root} write_spec=arm.yaml, then dataset.spec=arm.yaml"
+            )
+        left_out = {name: why for folder in self.folders for name, why in folder.left_out().items()}
+        if left_out:
+            lines.append(f"left out: {', '.join(f'{name} ({why})' for name, why in left_out.items())}")
+        return lines
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the data, as plain values for manifest and report."""

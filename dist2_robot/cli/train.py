@@ -113,6 +113,8 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     if resumed:
         trainer.restore(*resumed)
     processes.print(_headline(data, policy, environments, settings))
+    for remark in data.remarks():
+        processes.print(remark)
     clock = time.monotonic()
     code = run_training(trainer, batches, checks, tracker)
     if code == 0 and processes.is_main_process:

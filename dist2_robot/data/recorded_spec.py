@@ -111,8 +111,8 @@ def _with_units(
         units = {dimension.unit, *(each.get(dimension.name, UNKNOWN_UNIT) for each in written)} - {UNKNOWN_UNIT}
         if len(units) > 1:
             raise InputError(
-                f"{feature} '{dimension.name}' is in {' and in '.join(sorted(units))}, by what recorders wrote and what "
-                "is told: make them one"
+                f"{feature} '{dimension.name}' is in {' and in '.join(sorted(units))}, by what recorders wrote and "
+                "what is told: make them one"
             )
         found.append(replace(dimension, unit=next(iter(units), targets.get(dimension.name, UNKNOWN_UNIT))))
     return tuple(found)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.actions.told_spec import ToldSpec
 from dist2_robot.data.audit.finding import Finding
 from dist2_robot.data.columns import flat_column
 from dist2_robot.data.folder import DIST2_FILE, DatasetFolder
@@ -34,6 +35,7 @@ class Contents:
     tasks: Task number -> text, or None.
     statistics: Of ``meta/stats.json``, or None.
     findings: What could not be read.
+    told: What the user tells of the numbers.
     """
 
     folder: DatasetFolder
@@ -44,6 +46,7 @@ class Contents:
     tasks: Mapping[int, str] | None
     statistics: Mapping[str, Any] | None
     findings: list[Finding] = field(default_factory=list)
+    told: Sequence[ToldSpec] = ()
 
     def __len__(self) -> int:
         return len(self.file_of_row)
