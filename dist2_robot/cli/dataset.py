@@ -93,7 +93,7 @@ class TrainingData:
         if unknown := self.recorded.unknown.get(ACTION, []):
             root = self.folders[0].root
             lines.append(
-                f"unit unknown of {some_of(unknown)}: errors are plain numbers, and no robot takes the actions until it "
+                f"unit unknown of {some_of(unknown)}: errors are plain numbers, and no robot takes actions until it "
                 f"is told: dist2-validate dataset.root={root} write_spec=arm.yaml, then dataset.spec=arm.yaml"
             )
         left_out = {name: why for folder in self.folders for name, why in folder.left_out().items()}

@@ -41,8 +41,8 @@ def check_meaning(contents: Contents) -> Iterator[Finding]:
     for feature, names in recorded.unknown.items():
         if feature == ACTION:
             text = (
-                f"nobody tells the unit of {some_of(names)} of '{feature}': they train as plain numbers, and are refused "
-                "by robots until it is told with dataset.spec=; write_spec=arm.yaml proposes one"
+                f"nobody tells the unit of {some_of(names)} of '{feature}': they train as plain numbers, and are "
+                "refused by robots until it is told with dataset.spec=; write_spec=arm.yaml proposes one"
             )
             yield Finding("warning", "units", text, INFO, count=1)
         else:
