@@ -115,6 +115,8 @@ def _simulated(robot: Mapping[str, Any], folder: Path, card: PolicyCard, seed: i
         raise InputError(f"'{folder}' does not tell what simulation it was trained for: say robot.task=PickPlace")
     pictures = card.observation.pictures
     kwargs = {"control": "joint", **trained["kwargs"], **robot["kwargs"]}
+    if robot["use_degrees"] is not None:
+        kwargs["use_degrees"] = robot["use_degrees"]
     if pictures:
         kwargs["cameras"] = [name.rpartition(".")[2] for name in pictures]
         kwargs["image_size"] = max(max(size) for size in pictures.values())

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.actions.units import UNKNOWN, WRITE_SPEC, unit_differences
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import IMAGES, EnvironmentSpec, action_spec, make_environment
 from dist2_robot.types import ObservationSpec
@@ -72,6 +73,7 @@ def check_fits(
     spec: ActionSpec,
     observation_names: Mapping[str, Sequence[str]],
     what: str,
+    observation_units: Mapping[str, Sequence[str]] | None = None,
 ) -> str | None:
     """Return what is to be done in an environment, in words, if it tells; data or a policy must fit it.
 
@@ -80,6 +82,7 @@ def check_fits(
         spec: Actions of the data or the policy.
         observation_names: Feature -> names of its numbers, of the features that are used.
         what: What must fit, e.g. ``dataset 'data/push'``.
+        observation_units: Feature -> units of its numbers, as far as they are told.
 
     Raises:
         InputError: They do not; it names the first difference.
@@ -87,23 +90,41 @@ def check_fits(
     env = make_environment(environment)
     try:
         expected, observed = action_spec(env), env.metadata["observation_names"]
+        units_there = env.metadata.get("observation_units", {})
         task = str(env.get_wrapper_attr("task_description")) if env.has_wrapper_attr("task_description") else None
     finally:
         env.close()
     mend = "choose the environment that it was recorded in, or env=none"
-    for entry in ("names", "units", "control_mode"):
+    for entry in ("names", "control_mode"):
         if getattr(spec, entry) != getattr(expected, entry):
             raise InputError(
                 f"{what} does not fit {environment}: its action {entry} are {_show(getattr(spec, entry))}, the "
                 f"environment has {_show(getattr(expected, entry))}: {mend}"
             )
+    _check_units(f"{what} does not fit {environment}", "action", spec.names, spec.units, expected.units, mend)
     for feature, names in observation_names.items():
         if list(names) != list(observed.get(feature, [])):
             raise InputError(
                 f"{what} does not fit {environment}: its '{feature}' is {_show(names)}, the environment has "
                 f"{_show(observed.get(feature, 'none'))}: {mend}"
             )
+        if (told := (observation_units or {}).get(feature)) and (there := units_there.get(feature)):
+            _check_units(f"{what} does not fit {environment}", f"'{feature}'", names, told, there, mend)
     return task
+
+
+def _check_units(
+    misfit: str, part: str, names: Sequence[str], told: Sequence[str], there: Sequence[str], mend: str
+) -> None:
+    """Raise InputError where two sides have other units, or one of them has some and the other has not."""
+    for some, one, other in unit_differences(names, told, there):
+        if one == UNKNOWN:
+            mend = f"say what they are before training, dataset.spec=arm.yaml, a file that {WRITE_SPEC} writes"
+        elif other == UNKNOWN:
+            mend = "say what they are in its configuration (env.action.dimensions, env.observation.units)"
+        elif {one, other} == {"deg", "%"}:
+            mend += "; of the SO-101, env.kwargs.use_degrees must be as it was recorded"
+        raise InputError(f"{misfit}: its {part} units of {_show(some)} are {one}, the environment has {other}: {mend}")
 
 
 def _show(value: str | Sequence[str]) -> str:

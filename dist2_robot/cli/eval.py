@@ -59,7 +59,13 @@ def evaluate(config: dict[str, Any]) -> int:
             f"checkpoint '{config['checkpoint']}' was trained without an environment: name one with env=..."
         )
     told = [
-        check_fits(environment, policy.spec, manifest.observation_names, f"checkpoint '{config['checkpoint']}'")
+        check_fits(
+            environment,
+            policy.spec,
+            manifest.observation_names,
+            f"checkpoint '{config['checkpoint']}'",
+            manifest.observation_units,
+        )
         for environment in environments
     ]
     output = Path(config["output"] or _run_of(Path(config["checkpoint"])) / "eval")
