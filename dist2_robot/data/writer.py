@@ -116,27 +116,28 @@ def write_episodes(
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
     dataset = None
-    for episode in episodes:
-        if dataset is None:
-            features = _describe(episode, names, video)
-            dataset = LeRobotDataset.create(
-                f"local/{folder.name}",
-                fps=fps,
-                features=features,
-                root=folder,
-                robot_type=robot_type,
-                use_videos=any(feature["dtype"] == "video" for feature in features.values()),
-                video_backend="pyav",
-            )
-        for t in range(len(episode)):
-            task = episode.task if isinstance(episode.task, str) else episode.task[t]
-            dataset.add_frame({**{name: x[t] for name, x in episode.features.items()}, "task": task})
-        with _without_embedding_images(dataset.meta.camera_keys):
-            dataset.save_episode()
-    if dataset is None:
-        return 0
-    dataset.finalize()
-    return dataset.meta.total_frames
+    try:
+        for episode in episodes:
+            if dataset is None:
+                features = _describe(episode, names, video)
+                dataset = LeRobotDataset.create(
+                    f"local/{folder.name}",
+                    fps=fps,
+                    features=features,
+                    root=folder,
+                    robot_type=robot_type,
+                    use_videos=any(feature["dtype"] == "video" for feature in features.values()),
+                    video_backend="pyav",
+                )
+            for t in range(len(episode)):
+                task = episode.task if isinstance(episode.task, str) else episode.task[t]
+                dataset.add_frame({**{name: x[t] for name, x in episode.features.items()}, "task": task})
+            with _without_embedding_images(dataset.meta.camera_keys):
+                dataset.save_episode()
+    finally:  # after an error, too: else it is done when the dataset is collected, and makes the folder anew
+        if dataset is not None:
+            dataset.finalize()
+    return 0 if dataset is None else dataset.meta.total_frames
 
 
 def _describe(episode: Episode, names: Mapping[str, Sequence[str]], video: bool | Mapping[str, bool]) -> dict[str, Any]:

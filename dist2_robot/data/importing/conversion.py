@@ -101,12 +101,11 @@ class Conversion:
             if key in used:
                 continue
             if _kind([column]) is None:
-                why = NOT_TAKEN
+                self.left_out.append(f"{key} {_describe(column)}: {NOT_TAKEN}")
             elif len(column) != length:
-                why = f"{len(column)} entries where the action has {length}: not one a frame"
+                self.left_out.append(f"{key}: {len(column)} entries where the action has {length}, not one a frame")
             else:
-                why = "not asked for (rename=, join=)"
-            self.left_out.append(f"{key} {_describe(column)}: {why}")
+                self.left_out.append(f"{key} {_describe(column)}: not asked for (rename=, join=)")
 
     def _names(self, feature: str, keys: Sequence[str], widths: Sequence[int]) -> list[str]:
         given = self.options.names.get(feature)

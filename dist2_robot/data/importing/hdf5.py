@@ -46,9 +46,10 @@ def members(group: "h5py.Group", path: Path) -> dict[str, "h5py.Group | h5py.Dat
 
     found = {}
     try:
+        top = str(group.name).rstrip("/")
         for key in group:
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-                raise InputError(f"'{path}': '{group.name}/{key}' is a link, which is not followed: copy the data")
+                raise InputError(f"'{path}': '{top}/{key}' is a link, which is not followed: copy the data")
             found[key] = group[key]
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise InputError(f"'{path}' is damaged ({_line(error)}): restore it") from error

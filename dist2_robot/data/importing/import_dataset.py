@@ -35,9 +35,7 @@ def import_dataset(
     """
     check_room(root, overwrite=overwrite)
     if path.resolve().is_relative_to(root.resolve()) or root.resolve().is_relative_to(path.resolve()):
-        raise InputError(
-            f"the new dataset '{root}' and the source '{path}' lie in each other: name another dataset.root"
-        )
+        raise InputError(f"'{root}' and the source '{path}' lie in each other: name another dataset.root")
     source = open_source(path, options.format)
     rate_hz = _rate(source, options.rate_hz)
     conversion = Conversion(source, options)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dist2_robot.data.importing.aloha import decode_picture
@@ -16,6 +17,7 @@ from dist2_robot.errors import InputError
 
 MAX_ROWS = 10**7
 INDICES = ("episode_index", "frame_index", "task_index", "timestamp")
+_NUMBERS = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError)
 
 
@@ -97,10 +99,12 @@ def _check_order(table: pa.Table, rate_hz: float) -> None:
 
 def _vector(column: pa.ChunkedArray, size: int) -> np.ndarray:
     array = column.combine_chunks()
-    if array.null_count:
-        raise ValueError("values are missing")
-    while pa.types.is_nested(array.type):
+    if pa.types.is_nested(array.type):
+        if any(length != size for length in pc.unique(pc.list_value_length(array)).to_pylist()):
+            raise ValueError(f"there are not {size} numbers in every frame")
         array = array.flatten()
+    if array.null_count or not any(is_kind(array.type) for is_kind in _NUMBERS):
+        raise ValueError(f"values of '{array.type}' are missing or no numbers")
     return array.to_numpy(zero_copy_only=False).reshape(len(column), size)
 
 
