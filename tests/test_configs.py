@@ -39,6 +39,7 @@ COMMANDS = {
     "tokenizer": ["dataset.root=data"],
     "sweep": ["runs=[a]", "over=n_action_steps"],
     "validate": ["dataset.root=data"],
+    "import": ["source=theirs", "dataset.root=data"],
     "export": ["checkpoint=run", "output=folder"],
     "serve": ["checkpoint=run"],
     "card": ["of=run"],

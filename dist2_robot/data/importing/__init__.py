@@ -1,0 +1,1 @@
+"""Other people's recordings as LeRobot datasets."""

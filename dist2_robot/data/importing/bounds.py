@@ -1,0 +1,31 @@
+"""Bounds on what is read from files that anyone may have made."""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from dist2_robot.errors import InputError
+
+MAX_BYTES = 4 * 2**30  # of one array
+SMALL_BYTES = 64 * 2**20  # an array of this size is read however well it is packed
+MAX_PACKING = 1000  # bytes in memory for a byte in the file
+NUMBERS = "biuf"  # kinds of numpy types: booleans, integers, floating point
+
+
+def check_array(where: str, shape: Sequence[int], dtype: np.dtype, stored_bytes: int | None = None) -> None:
+    """Raise InputError unless an array of numbers can be read without harm.
+
+    Args:
+        where: File and name, for the message.
+        shape: As the file declares it.
+        dtype: As the file declares it.
+        stored_bytes: That the file really has for it.
+    """
+    if dtype.kind not in NUMBERS:
+        what = "Python objects, which are never read" if dtype.hasobject else f"'{dtype}', no numbers"
+        raise InputError(f"{where} holds {what}: leave it out of the file")
+    size = prod(int(n) for n in shape) * dtype.itemsize
+    bound = MAX_BYTES if stored_bytes is None else min(MAX_BYTES, max(SMALL_BYTES, MAX_PACKING * stored_bytes))
+    if size > bound:
+        raise InputError(f"{where} declares {tuple(shape)} {dtype}, {size / 2**20:.0f} MiB, which the file cannot hold")

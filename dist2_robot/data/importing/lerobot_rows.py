@@ -1,0 +1,125 @@
+"""Rows of LeRobot's parquet files as columns of an episode, checked before they are decoded."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dist2_robot.data.importing.aloha import decode_picture
+from dist2_robot.data.importing.files import check_file
+from dist2_robot.data.importing.lerobot_info import LeRobotInfo
+from dist2_robot.data.importing.source import Column, Frames, LeftOutError
+from dist2_robot.errors import InputError
+
+MAX_ROWS = 10**7
+INDICES = ("episode_index", "frame_index", "task_index", "timestamp")
+_NUMBERS = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError)
+
+
+def read_rows(root: Path, path: Path, info: LeRobotInfo) -> pa.Table:
+    """Return the columns of a file that are taken, and its indices.
+
+    Raises:
+        LeftOutError: It is damaged, or holds other sizes than info.json tells; known before anything is decoded.
+    """
+    check_file(root, path)
+    try:
+        file = pq.ParquetFile(path)
+        wanted = [n for n in (*INDICES, *info.vectors, *info.images) if n in file.schema_arrow.names]
+        missing = [name for name in (*info.vectors, *info.images) if name not in wanted]
+        if missing:
+            raise LeftOutError(f"'{path}' has no column '{missing[0]}'")
+        _check_sizes(file.metadata, info, path)
+        return file.read(columns=wanted)
+    except _UNREADABLE as error:
+        raise LeftOutError(f"'{path}' cannot be read ({(str(error).splitlines() or ['damaged'])[0]})") from error
+
+
+def _check_sizes(metadata: Any, info: LeRobotInfo, path: Path) -> None:
+    if metadata.num_rows > MAX_ROWS:
+        raise InputError(f"'{path}' declares {metadata.num_rows} rows, too many for a file")
+    counts: dict[str, int] = {}
+    for group in range(metadata.num_row_groups):
+        for i in range(metadata.num_columns):
+            column = metadata.row_group(group).column(i)
+            name = next((n for n in info.vectors if (column.path_in_schema + ".").startswith(f"{n}.")), None)
+            if name:
+                counts[name] = counts.get(name, 0) + column.num_values
+    for name, count in counts.items():
+        if count != metadata.num_rows * info.vectors[name]:
+            size = count / max(1, metadata.num_rows)
+            raise LeftOutError(f"'{path}': '{name}' has {size:g} numbers a frame, info.json tells {info.vectors[name]}")
+
+
+def to_columns(table: pa.Table, info: LeRobotInfo, path: Path) -> dict[str, Column]:
+    """Return vectors (T, size) and pictures of the rows of one episode.
+
+    Raises:
+        LeftOutError: Rows are missing or out of order, their times are not those of the rate, or values are damaged.
+    """
+    try:
+        _check_order(table, info.rate_hz)
+        found: dict[str, Column] = {name: _vector(table[name], size) for name, size in info.vectors.items()}
+    except (pa.ArrowException, ValueError, TypeError, KeyError) as error:
+        raise LeftOutError(f"'{path}' cannot be read ({(str(error).splitlines() or ['damaged'])[0]})") from error
+    return found | {name: _pictures(table[name], f"'{path}': '{name}'") for name in info.images}
+
+
+def tasks_of(table: pa.Table, tasks: Mapping[int, str]) -> str | Sequence[str] | None:
+    """Return what is done in each row, in words; one text where it is the same in all, None where nobody tells."""
+    if "task_index" not in table.column_names:
+        return None
+    numbers = table["task_index"].to_pylist()
+    unknown = sorted({str(number) for number in numbers if number not in tasks})
+    if unknown:
+        if not tasks:
+            return None
+        raise LeftOutError(f"its task {unknown[0]} has no words in meta/tasks")
+    texts = [tasks[number] for number in numbers]
+    return texts[0] if len(set(texts)) == 1 else texts
+
+
+def _check_order(table: pa.Table, rate_hz: float) -> None:
+    numbers = np.arange(len(table))
+    if "frame_index" in table.column_names:
+        wrong = np.flatnonzero(table["frame_index"].to_numpy() != numbers)
+        if len(wrong):
+            raise LeftOutError(f"its rows are out of order or missing, from frame {wrong[0]} on")
+    if "timestamp" in table.column_names:
+        times = _vector(table["timestamp"], 1)[:, 0].astype(np.float64)
+        wrong = np.flatnonzero(~(np.abs(times - numbers / rate_hz) < 0.5 / rate_hz))
+        if len(wrong):
+            raise LeftOutError(f"frame {wrong[0]} is at {times[wrong[0]]:g} s, which is not {rate_hz:g} Hz")
+
+
+def _vector(column: pa.ChunkedArray, size: int) -> np.ndarray:
+    array = column.combine_chunks()
+    if pa.types.is_nested(array.type):
+        if any(length != size for length in pc.unique(pc.list_value_length(array)).to_pylist()):
+            raise ValueError(f"there are not {size} numbers in every frame")
+        array = array.flatten()
+    if array.null_count or not any(is_kind(array.type) for is_kind in _NUMBERS):
+        raise ValueError(f"values of '{array.type}' are missing or no numbers")
+    return array.to_numpy(zero_copy_only=False).reshape(len(column), size)
+
+
+def _pictures(column: pa.ChunkedArray, where: str) -> Frames:
+    def content(entry: Any) -> bytes:
+        data = entry.get("bytes") if isinstance(entry, dict) else entry
+        if not isinstance(data, bytes):
+            raise LeftOutError(f"{where}: a picture is not in the file")
+        return data
+
+    def decode(part: slice) -> np.ndarray:
+        pictures = [decode_picture(content(entry), where) for entry in column[part.start : part.stop].to_pylist()]
+        if len({picture.shape for picture in pictures}) > 1:
+            raise LeftOutError(f"{where}: pictures are of several sizes")
+        return np.stack(pictures)
+
+    first = decode(slice(0, 1)) if len(column) else np.empty((0, 1, 1, 3), np.uint8)
+    return Frames((len(column), *first.shape[1:]), decode)

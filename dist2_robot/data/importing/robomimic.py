@@ -1,0 +1,47 @@
+"""robomimic: ``data/demo_0/{obs/<key>,actions,rewards,dones}`` in one HDF5 file."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dist2_robot.data.importing.hdf5 import arrays, as_group, columns, members, open_hdf5
+from dist2_robot.data.importing.layout import cameras
+from dist2_robot.data.importing.source import Layout, Source, SourceEpisode
+from dist2_robot.errors import InputError
+from dist2_robot.types import ACTION, ENVIRONMENT_STATE, STATE
+
+ARM = ("eef_pos", "eef_quat", "gripper_qpos")  # what robomimic's own low-dimensional policies see of each arm
+_DEMO = re.compile(r"demo_(\d+)")
+_UNUSED = ("next_obs/",)
+
+
+def open_robomimic(path: Path) -> Source:
+    """Open a file. Raises InputError where it holds no demonstrations."""
+    file = open_hdf5(path)
+    top = members(file, path)
+    demos = members(as_group(top["data"], path), path) if "data" in top else {}
+    found = {int(match[1]): name for name in demos if (match := _DEMO.fullmatch(name))}
+    if not found:
+        raise InputError(f"'{path}' has no 'data/demo_0': it is no robomimic file")
+
+    def read(name: str) -> SourceEpisode:
+        wanted = {key: x for key, x in arrays(as_group(demos[name], path), path).items() if not key.startswith(_UNUSED)}
+        return SourceEpisode(columns(wanted, path))
+
+    episodes = {name: (lambda name=name: read(name)) for _, name in sorted(found.items())}
+    assumed = "observation.state is what robomimic's own policies see of the arm, environment_state its 'object'"
+    return Source("robomimic", episodes, standard_layout, assumed=(assumed,))
+
+
+def standard_layout(columns: Mapping[str, Any]) -> Layout:
+    """Return the arms' positions, turns and grippers as the state, the object as the environment's, and pictures."""
+    layout: Layout = {ACTION: ["actions"]} if "actions" in columns else {}
+    vectors = [key for key, x in columns.items() if key.startswith("obs/") and len(x.shape) <= 2]
+    arm = [f"obs/robot{i}_{part}" for i in range(4) for part in ARM if f"obs/robot{i}_{part}" in vectors]
+    state = arm or sorted(key for key in vectors if key != "obs/object")
+    if state:
+        layout[STATE] = state
+    if "obs/object" in vectors:
+        layout[ENVIRONMENT_STATE] = ["obs/object"]
+    return layout | cameras({key: x for key, x in columns.items() if key.startswith("obs/")})
