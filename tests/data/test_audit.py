@@ -294,7 +294,7 @@ def test_pictures_are_mended_too(filmed, tmp_path):
     root = tmp_path / "filmed"
     shutil.copytree(filmed, root)
     number("action", 0, np.nan)(root)
-    assert mend(audit(root), tmp_path / "sound").keys() == {0}
+    assert mend(audit(root), tmp_path / "sound").episodes.keys() == {0}
     assert audit(tmp_path / "sound").of("error") == []
 
 
