@@ -40,7 +40,9 @@ def validate(config: dict[str, Any]) -> int:
             print(f"left out: {camera} ({reason})")
         for number, reasons in left_out.episodes.items():
             print(f"left out episode {number}: {'; '.join(reasons)}")
-        print(f"{found.contents.folder.info['total_episodes'] - len(left_out.episodes)} sound episodes: {config['fix']}")
+        print(
+            f"{found.contents.folder.info['total_episodes'] - len(left_out.episodes)} sound episodes: {config['fix']}"
+        )
     return 1 if found.of("error") else 0
 
 

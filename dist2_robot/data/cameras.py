@@ -1,4 +1,4 @@
-"""Which features of a dataset are pictures in colour, and of what size: what info.json tells, and what the files are."""
+"""Which features of a dataset are pictures in colour, and of what size, by info.json and by what the files are."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -107,9 +107,7 @@ def is_grey(mode: str) -> bool:
     return mode not in _COLOUR_MODES
 
 
-def _no_colours(
-    feature: Mapping[str, Any], found: PictureFile | None, told: tuple[int, int, int] | None
-) -> str | None:
+def _no_colours(feature: Mapping[str, Any], found: PictureFile | None, told: tuple[int, int, int] | None) -> str | None:
     """Return why the pictures of a feature are no colours; None where they are."""
     bits = f", {found.bits} bit" if found is not None else ""
     if _is_depth(feature):

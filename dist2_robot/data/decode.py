@@ -142,11 +142,9 @@ def decoded(
         InputError: A picture is missing, cannot be decoded, or has another size; the file is named, and the frame.
     """
     rows = read_rows(folder) if rows is None else rows
-    if camera not in folder.cameras():
-        raise InputError(f"'{folder.root}' has no camera '{camera}', only {sorted(folder.cameras())}")
     if missing := missing_files(folder, camera, rows):
         raise InputError(f"'{missing[0]}' is missing: restore it")
-    size = folder.cameras()[camera]
+    size = _size(folder, camera)
     limit_s = farthest_s(folder.rate_hz) if tolerance_s is None else tolerance_s
     for request in picture_requests(folder, camera, rows):
         if folder.info["features"][camera]["dtype"] == "image":
@@ -164,10 +162,17 @@ def decoded(
 
 def decode_rows(folder: DatasetFolder, camera: str, rows: Rows) -> np.ndarray:
     """Return the pictures of some rows, (N, height, width, 3), as `decoded` does."""
-    pictures = np.empty((len(rows), *folder.cameras()[camera], 3), np.uint8)
+    pictures = np.empty((len(rows), *_size(folder, camera), 3), np.uint8)
     for place, picture in decoded(folder, camera, rows):
         pictures[place] = picture
     return pictures
+
+
+def _size(folder: DatasetFolder, camera: str) -> tuple[int, int]:
+    cameras = folder.cameras()
+    if camera not in cameras:
+        raise InputError(f"'{folder.root}' has no camera '{camera}', only {sorted(cameras)}")
+    return cameras[camera]
 
 
 def _from_video(request: PictureRequest, rows: Rows, limit_s: float) -> Iterator[tuple[int, np.ndarray]]:

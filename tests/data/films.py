@@ -22,6 +22,7 @@ VIDEO = Path(f"videos/{CAMERA}/chunk-000/file-000.mp4")
 FILMED = LENGTHS[:4]
 ROWS = sum(FILMED)
 RATE_HZ = SPEC.rate_hz
+TIMES = np.arange(ROWS) / RATE_HZ  # of the frames, in s
 ROW_TIMES_S = np.concatenate([np.arange(length) / RATE_HZ for length in FILMED])
 EPISODE_OF_ROW = np.repeat(np.arange(len(FILMED)), FILMED)
 STARTS_S = np.cumsum([0, *FILMED[:-1]]) / RATE_HZ  # of the episodes in the video

@@ -20,7 +20,7 @@ from dist2_robot.data.video_frames import frame_rate_hz, nearest_frames
 from dist2_robot.errors import InputError
 
 INFO, EPISODES = "meta/info.json", "meta/episodes"
-SAME_RATE = 0.01  # how much the rates of a video and of its rows may differ, as a share, without a word
+SAME_RATE = 0.05  # how much the rates of a video and of its rows may differ, as a share, without a word
 
 
 def check_videos(contents: Contents) -> Iterator[Finding]:

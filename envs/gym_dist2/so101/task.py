@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, get_args
 import gymnasium as gym
 import numpy as np
 
-from gym_dist2.pictures import Painter, import_mujoco
+from gym_dist2.pictures import Painter, import_mujoco, picture_size
 from gym_dist2.so101.arm import HIGH, JOINTS, LOW, THING_TOUCH, Visuals, load_arm, to_angles_rad, to_positions
 from gym_dist2.so101.kinematics import HandKinematics
 from gym_dist2.so101.perturbations import Perturbations
@@ -48,7 +48,7 @@ class SO101Task(gym.Env):
     Args:
         control: What an action is.
         cameras: Cameras whose images to observe: front, wrist.
-        image_size: Height and width of observed images.
+        image_size: Height and width of observed images: one number for squares, or both.
         visuals: ``light`` draws the arm with a few boxes, ``full`` with its meshes, many times slower.
         perturb: Kind -> severity, see `perturbations`.
         render_mode: ``rgb_array`` to allow `render`.
@@ -65,7 +65,7 @@ class SO101Task(gym.Env):
         self,
         control: Control = "joint",
         cameras: Sequence[str] = (),
-        image_size: int = 96,
+        image_size: int | Sequence[int] = 96,
         visuals: Visuals = "light",
         perturb: Mapping[str, float] | None = None,
         render_mode: str | None = None,
@@ -113,7 +113,7 @@ class SO101Task(gym.Env):
             "environment_state": gym.spaces.Box(-np.inf, np.inf, (len(names),), np.float32),
         }
         if self.cameras:
-            image = gym.spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
+            image = gym.spaces.Box(0, 255, (*picture_size(image_size), 3), np.uint8)
             spaces["pixels"] = gym.spaces.Dict(dict.fromkeys(self.cameras, image))
         self.observation_space = gym.spaces.Dict(spaces)
 
