@@ -70,7 +70,10 @@ def test_missing_videos_are_told_at_once_with_what_to_say_instead(command, tmp_p
     message = command("dist2-train", f"dataset.root={root}", "output=run", *SMALL).err
     assert "and 1 more are missing" in message
     assert f"dataset.observations=[{STATE},{GOAL}]" in message
-    assert command("dist2-train", f"dataset.root={root}", "output=run", instead.replace(f",{CAMERA}", ""), *SMALL).code == 0
+    assert (
+        command("dist2-train", f"dataset.root={root}", "output=run", instead.replace(f",{CAMERA}", ""), *SMALL).code
+        == 0
+    )
 
 
 def test_depth_is_left_out_and_said_or_refused_by_name(command, tmp_path):

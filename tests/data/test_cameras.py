@@ -96,7 +96,9 @@ def test_what_info_json_calls_depth_is_none(tmp_path, told):
 
 
 def test_a_deep_video_is_depth_whatever_info_json_tells(tmp_path):
-    root = write_film(tmp_path / "film", levels=80 * np.arange(ROWS), pix_fmt="gray12le", codec="libx265", options=QUIET)
+    root = write_film(
+        tmp_path / "film", levels=80 * np.arange(ROWS), pix_fmt="gray12le", codec="libx265", options=QUIET
+    )
     assert open_folder(root).left_out_cameras() == {CAMERA: "depth, 12 bit"}
     (note,) = [f for f in audit(root).findings if f.check == "cameras"]
     assert note.severity == "note"
@@ -122,7 +124,9 @@ def png(mode, dtype):
 
     def encode(row):
         file = io.BytesIO()
-        Image.fromarray(np.full((64, 64), 5 * row * (100 if dtype == np.uint16 else 1), dtype)).convert(mode).save(file, format="PNG")
+        Image.fromarray(np.full((64, 64), 5 * row * (100 if dtype == np.uint16 else 1), dtype)).convert(mode).save(
+            file, format="PNG"
+        )
         return file.getvalue()
 
     return encode
