@@ -25,7 +25,6 @@ def expected_and_real(checkpoint: Path | str, root: str) -> np.ndarray:
         InputError: They do not go together, or the policy has no belief of single numbers.
     """
     policy, _ = load_policy(checkpoint)
-    pictures = [max(size) for size in policy.observation.pictures.values()]
     dataset = {
         "root": root,
         "repo_id": None,
@@ -33,7 +32,7 @@ def expected_and_real(checkpoint: Path | str, root: str) -> np.ndarray:
         "episodes": None,
         "validation": 0.0,
         "observations": list(policy.observation.names),
-        "image_size": max(pictures, default=None),
+        "image_size": policy.observation.picture_size,
     }
     data = load_training_data(dataset, policy.horizon, 0, history=policy.observation.history)
     if data.spec.names != policy.spec.names:

@@ -15,6 +15,7 @@ from dist2_robot.checkpoints.manifest import read_manifest
 from dist2_robot.checkpoints.store import find_checkpoint
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.deploy_run import DeployRun
+from dist2_robot.cli.environments import drawn_size
 from dist2_robot.cli.robot_host import COMMAND
 from dist2_robot.deploy.forms.exported_folder import EXPORT_FILE
 from dist2_robot.deploy.inference import PolicyCard
@@ -119,7 +120,7 @@ def _simulated(robot: Mapping[str, Any], folder: Path, card: PolicyCard, seed: i
         kwargs["use_degrees"] = robot["use_degrees"]
     if pictures:
         kwargs["cameras"] = [name.rpartition(".")[2] for name in pictures]
-        kwargs["image_size"] = max(max(size) for size in pictures.values())
+        kwargs["image_size"] = drawn_size(card.observation)
     return {
         "kind": "simulated",
         "environment": environment,

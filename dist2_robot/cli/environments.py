@@ -10,6 +10,7 @@ from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import IMAGES, EnvironmentSpec, action_spec, make_environment
 from dist2_robot.types import ObservationSpec
 
+ASPECT = 0.02  # how much the sides of pictures may differ in proportion
 ADAPTED = "gym_dist2/Adapted-v0"  # any other environment, by a mapping
 
 
@@ -42,12 +43,38 @@ def choose_environments(config: Mapping[str, Any], recorded: Sequence[Mapping[st
 
 
 def as_seen(environment: EnvironmentSpec, observation: ObservationSpec) -> EnvironmentSpec:
-    """Return an environment that shows the pictures and the history that a policy looks at."""
+    """Return an environment that shows the pictures and the history that a policy looks at.
+
+    Pictures are drawn in the size in which they were recorded, and the policy resizes them as its training did: one
+    that is drawn small looks otherwise. An adapted environment draws what its own mapping says.
+    """
     kwargs = dict(environment.kwargs)
-    if observation.pictures:
+    if observation.pictures and environment.id != ADAPTED:
         kwargs["cameras"] = tuple(name.removeprefix(IMAGES) for name in observation.pictures)
-        kwargs["image_size"] = max(max(size) for size in observation.pictures.values())
+        kwargs["image_size"] = drawn_size(observation)
     return replace(environment, kwargs=kwargs, history=observation.history)
+
+
+def drawn_size(observation: ObservationSpec) -> int | list[int]:
+    """Return in what size a simulation, which has one for all cameras, draws what a policy looks at.
+
+    The recorded one; the largest, where cameras differ in size only; a square of the longest side for policies that do
+    not tell how they were recorded. A number means squares, else [height, width].
+
+    Raises:
+        InputError: The cameras were recorded in different shapes.
+    """
+    if not observation.recorded:
+        return max(max(size) for size in observation.pictures.values())
+    sizes = sorted(observation.drawn.values())
+    height, width = sizes[-1]
+    odd = [size for size in sizes if abs(size[0] * width / (size[1] * height) - 1) > ASPECT]
+    if odd:
+        raise InputError(
+            f"a simulation draws all cameras in one shape, and those of the policy were recorded as {odd[0][0]} x "
+            f"{odd[0][1]} and {height} x {width} pixels: train one on one camera, or on pictures of one shape"
+        )
+    return height if height == width else [height, width]
 
 
 def _telling(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,9 +51,13 @@ def validate(config: dict[str, Any]) -> int:
         print(f"page: {page}; findings: {output / 'validation.json'}")
     if config["fix"]:
         left_out = mend(found, Path(config["fix"]))
-        for number, reasons in left_out.items():
+        for camera, reason in left_out.cameras.items():
+            print(f"left out: {camera} ({reason})")
+        for number, reasons in left_out.episodes.items():
             print(f"left out episode {number}: {'; '.join(reasons)}")
-        print(f"{found.contents.folder.info['total_episodes'] - len(left_out)} sound episodes: {config['fix']}")
+        print(
+            f"{found.contents.folder.info['total_episodes'] - len(left_out.episodes)} sound episodes: {config['fix']}"
+        )
     return 1 if found.of("error") else 0
 
 

@@ -1,5 +1,6 @@
 """The dataset behind LeRobot's metadata, read by us: its real columns, since LeRobot's own quantiles are wrong."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from lerobot.configs import FeatureType, PolicyFeature
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
+from dist2_robot.data.cameras import declared_shape
 from dist2_robot.data.folder import DatasetFolder, open_folder
 from dist2_robot.data.recorded_spec import recorded_spec
 from dist2_robot.data.table import FrameTable, read_table
@@ -114,7 +116,16 @@ def _check_names(feature: str, wanted: list[str], found: list[str], root: Path) 
 
 def _observation(config: Dist2Config, seen: Mapping[str, PolicyFeature], tasks: tuple[str, ...]) -> ObservationSpec:
     numbers = {name: int(f.shape[0]) for name, f in seen.items() if f.type is not FeatureType.VISUAL}
-    sizes = {name: (int(f.shape[1]), int(f.shape[2])) for name, f in seen.items() if f.type is FeatureType.VISUAL}
+    sizes: dict[str, tuple[int, int]] = {}
+    for name, feature in seen.items():
+        if feature.type is FeatureType.VISUAL:
+            # LeRobot puts the channels first, unless the dataset calls its axes otherwise than LeRobot does.
+            shape = declared_shape({"shape": list(feature.shape), "names": ["channels", "height", "width"]})
+            if shape is None or shape[2] != 3:
+                logging.warning("left out: %s, whose pictures of shape %s are no colours", name, feature.shape)
+            else:
+                sizes[name] = shape[:2]
+    recorded = dict(sizes)
     if config.image_size is not None:
         sizes = dict.fromkeys(sizes, (config.image_size, config.image_size))
-    return ObservationSpec(numbers, sizes, tasks, config.n_obs_steps)
+    return ObservationSpec(numbers, sizes, tasks, config.n_obs_steps, recorded)

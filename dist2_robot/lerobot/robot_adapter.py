@@ -146,7 +146,11 @@ class AdaptedRobot:
         if self._world:
             names[WORLD] = tuple(name.removesuffix(".pos") for name in self._world)
         releases = not is_simulated and getattr(config, "disable_torque_on_disconnect", True)
-        notes = []
+        notes = [
+            f"left out: camera '{name}' ({shape[2]} channel{'s' if shape[2] > 1 else ''}, which are no colours)"
+            for name, shape in robot.observation_features.items()
+            if isinstance(shape, tuple) and name not in self._cameras
+        ]
         if releases:
             notes.append("its torque is RELEASED when it is disconnected: the arm falls, support it")
         if (step := getattr(config, "max_relative_target", None)) is not None:

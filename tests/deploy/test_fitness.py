@@ -28,6 +28,15 @@ def test_what_fits_has_no_differences() -> None:
     assert differences(CARD, ROBOT, ControlSettings()) == []
 
 
+def test_pictures_must_have_the_shape_in_which_they_were_recorded() -> None:
+    """Training squashed pictures of 4 to 3 into squares; the robot's are squashed in the same way."""
+    squares = ObservationSpec({STATE: 3}, {FRONT: (96, 96)}, recorded={FRONT: (480, 640)})
+    assert differences(replace(CARD, observation=squares), ROBOT, ControlSettings()) == []
+    others = replace(squares, recorded={FRONT: (84, 84)})
+    (found,) = differences(replace(CARD, observation=others), ROBOT, ControlSettings())
+    assert "resizing would distort it" in found
+
+
 @pytest.mark.fault("D13")
 @pytest.mark.parametrize(
     ("changes", "settings", "said"),

@@ -174,10 +174,12 @@ def _statistics(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, 
     try:
         statistics = read_json(path)
     except FileNotFoundError:
-        findings.append(Finding("error", "statistics", "is missing: LeRobot's policies need it", STATS_FILE))
+        findings.append(
+            Finding("warning", "statistics", "is missing: LeRobot's policies need it, ours do not", STATS_FILE)
+        )
         return None
     except ValueError as error:
-        findings.append(Finding("error", "statistics", f"is not valid JSON ({error})", STATS_FILE))
+        findings.append(Finding("warning", "statistics", f"is not valid JSON ({error})", STATS_FILE))
         return None
     return statistics if isinstance(statistics, dict) else None
 

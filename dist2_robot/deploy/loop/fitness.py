@@ -92,7 +92,7 @@ def _observation(card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
             yield f"'{feature}' has {size} numbers for the policy and {len(given)} for the robot"
         else:
             yield from _observed_units(feature, given, card, robot)
-    for camera, (height, width) in card.observation.pictures.items():
+    for camera, (height, width) in card.observation.drawn.items():
         if camera not in robot.pictures:
             has = f"only {_list(sorted(robot.pictures))}" if robot.pictures else "no camera"
             yield f"the policy looks at '{camera}', the robot has {has}"

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, get_args
 import gymnasium as gym
 import numpy as np
 
-from gym_dist2.pictures import Painter, import_mujoco
+from gym_dist2.pictures import Painter, import_mujoco, picture_size
 from gym_dist2.so101.arm import (
     HIGH,
     JOINTS,
@@ -59,7 +59,7 @@ class SO101Task(gym.Env):
     Args:
         control: What an action is.
         cameras: Cameras whose images to observe: front, wrist.
-        image_size: Height and width of observed images.
+        image_size: Height and width of observed images: one number for squares, or both.
         visuals: ``light`` draws the arm with a few boxes, ``full`` with its meshes, many times slower.
         perturb: Kind -> severity, see `perturbations`.
         use_degrees: Whether joint positions, observed and as actions, are in degrees; else -100 to 100, in percent of
@@ -78,7 +78,7 @@ class SO101Task(gym.Env):
         self,
         control: Control = "joint",
         cameras: Sequence[str] = (),
-        image_size: int = 96,
+        image_size: int | Sequence[int] = 96,
         visuals: Visuals = "light",
         perturb: Mapping[str, float] | None = None,
         use_degrees: bool = True,
@@ -133,7 +133,7 @@ class SO101Task(gym.Env):
             "environment_state": gym.spaces.Box(-np.inf, np.inf, (len(names),), np.float32),
         }
         if self.cameras:
-            image = gym.spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
+            image = gym.spaces.Box(0, 255, (*picture_size(image_size), 3), np.uint8)
             spaces["pixels"] = gym.spaces.Dict(dict.fromkeys(self.cameras, image))
         self.observation_space = gym.spaces.Dict(spaces)
 
