@@ -19,6 +19,7 @@ from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment, draw_beside
 from dist2_robot.evaluation.compare import format_rate, format_score
 from dist2_robot.evaluation.filmstrip import write_filmstrip
+from dist2_robot.evaluation.returns import format_returns
 from dist2_robot.evaluation.tasks import format_tasks, summarise_tasks
 from dist2_robot.json_file import write_json
 from dist2_robot.policies.decoding import RULES
@@ -125,6 +126,8 @@ def _evaluate(policy: Policy, environment: EnvironmentSpec, output: Path, config
         f"success {format_rate(results['success_rate'], results['success_interval'])} of {results['episodes']} episodes"
     )
     print(f"at the last step {format_rate(results['success_rate_at_end'], results['success_at_end_interval'])}")
+    for line in format_returns(results):
+        print(line)
     if rater is not None:
         rated = format_score(results["rated_score"], results["rated_score_interval"])
         print(f"rated {rated}; {len(rater.stopped)} episodes stopped")

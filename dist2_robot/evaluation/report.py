@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dist2_robot.errors import InputError
-from dist2_robot.evaluation import compare, distributions, figures, held_out_figures
+from dist2_robot.evaluation import compare, distributions, figures, held_out_figures, returns
 from dist2_robot.evaluation.comparison_picture import methods_figure
 from dist2_robot.evaluation.held_out_compare import compare_held_out
 from dist2_robot.evaluation.held_out_table import dimension_rows, notes
@@ -121,6 +121,12 @@ def _headline(runs: Sequence[RunFiles], evaluated: Sequence[RunFiles], paired: b
         "rows": [row | {"training_seed": run.config.get("seed")} for row, run in zip(rows, runs, strict=True)],
         "baseline": first.name,
         "differences": [entry | {"text": compare.format_difference(entry)} for entry in differences],
+        "returns": returns.returns_table({row["name"]: row for row in rows}),
+        "return_differences": [
+            (entry["name"], returns.format_return_difference(name, compared))
+            for entry in differences
+            for name, compared in entry.get("returns", {}).items()
+        ],
         "notes": notes,
         "plots": _plots(
             (figures.success_figure(rows), "Success rates with 95 % intervals"),
@@ -148,7 +154,10 @@ def _held_out(runs: Sequence[RunFiles]) -> dict[str, Any] | None:
             (held_out_figures.step_figure(scored), "Error and CRPS by step of the chunk"),
             (held_out_figures.dimension_figure(scored), "Error and CRPS by dimension"),
             (held_out_figures.coverage_figure(scored), "Truths inside of predicted intervals, by dimension"),
-            (held_out_figures.difference_figure(compared, [run.name for run in runs]), "Paired differences of error and CRPS"),
+            (
+                held_out_figures.difference_figure(compared, [run.name for run in runs]),
+                "Paired differences of error and CRPS",
+            ),
         ),
     }
 
