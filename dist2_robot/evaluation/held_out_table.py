@@ -8,9 +8,8 @@ from dist2_robot.evaluation.compare import columns, format_number
 
 MOST_STEPS = 8  # of a chunk that the text shows
 LEGEND = (
-    "error: mean absolute, in the unit; CRPS: of the distribution, in the unit; in 50 %, in 90 %: truths inside of "
-    "these central intervals; nats: negative log likelihood of the density; /std: error and CRPS as shares of the "
-    "standard deviation of the recorded actions"
+    "/std: as a share of the standard deviation of the recorded actions; in 50 %, in 90 %: truths inside of these "
+    "central intervals; nats: negative log likelihood"
 )
 
 
@@ -37,6 +36,7 @@ def format_held_out(content: Mapping[str, Any]) -> str:
         f"{decoding})",
         *columns([[f"  {row[0]}", *row[1:]] for row in dimension_rows(content)]),
         *(f"  {line}" for line in step_lines(content)),
+        f"  ({LEGEND})",
         *(f"  {note}" for note in notes(content)),
     ]
     return "\n".join(lines)
