@@ -104,12 +104,24 @@ def _number(value: Any, otherwise: float) -> float:
     return float(value) if type(value) in (int, float) else otherwise
 
 
-def told_by_environment(action: Mapping[str, Any] | None) -> list[ToldSpec]:
-    """Return what the option ``env.action`` tells of the actions of a recording, if anything."""
-    if not action or not action.get("dimensions"):
-        return []
-    content = {"action": action["dimensions"], "control_mode": action.get("control_mode")}
-    return [told_spec(content, "env.action")]
+def told_by_environment(env: Mapping[str, Any]) -> list[ToldSpec]:
+    """Return what the options of an environment tell of a recording: ``env.action``, ``env.observation``.
+
+    Args:
+        env: The group ``env``; of environments that publish what they are, nothing is told.
+    """
+    action, observation = env.get("action") or {}, env.get("observation") or {}
+    names, units = (observation.get(key) or {} for key in ("names", "units"))
+    content: dict[str, Any] = {
+        f"observation.{part}": [
+            {"name": name, "unit": unit} for name, unit in zip(names[part], units[part], strict=False)
+        ]
+        for part in names
+        if part in units and len(names[part]) == len(units[part])
+    }
+    if action.get("dimensions"):
+        content |= {"action": action["dimensions"], "control_mode": action.get("control_mode")}
+    return [told_spec(content, "env.action or env.observation")] if content else []
 
 
 def merge_told(told: Sequence[ToldSpec]) -> ToldSpec:

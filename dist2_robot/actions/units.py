@@ -1,10 +1,21 @@
-"""Whether two sides mean the same numbers in the same units."""
+"""How the units of numbers are told to people, and whether two sides mean the same."""
 
 from collections.abc import Iterator, Sequence
 
-UNKNOWN = "?"
+from dist2_robot.actions.spec import UNKNOWN_UNIT
+
 # How the unit of recorded numbers is told, for the lines that ask for it.
 WRITE_SPEC = "dist2-validate dataset.root=... write_spec=arm.yaml"
+
+
+def shown_unit(unit: str) -> str:
+    """Return a unit to print behind a number; nothing where nobody told it: a plain number is all that is known."""
+    return "" if unit == UNKNOWN_UNIT else unit
+
+
+def in_unit(number: str, unit: str) -> str:
+    """Return a number, as text, with its unit, if that is known."""
+    return f"{number} {shown_unit(unit)}".rstrip()
 
 
 def unit_differences(
@@ -18,7 +29,7 @@ def unit_differences(
     groups: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
     for name, one, other in zip(names, wanted, given, strict=True):
         if one != other:
-            key = (one if other != UNKNOWN else "", other if one != UNKNOWN else "")
+            key = (one if other != UNKNOWN_UNIT else "", other if one != UNKNOWN_UNIT else "")
             groups.setdefault(key, []).append((name, one, other))
     for group in groups.values():
         some, ones, others = zip(*group, strict=True)

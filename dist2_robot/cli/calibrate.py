@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dist2_robot.checkpoints.store import load_policy
-from dist2_robot.cli.dataset import load_training_data
+from dist2_robot.cli.held_out import recorded_data
 from dist2_robot.errors import InputError
 
 MAX_CHUNKS = 1024  # evenly spaced over the data
@@ -25,16 +25,7 @@ def expected_and_real(checkpoint: Path | str, root: str) -> np.ndarray:
         InputError: They do not go together, or the policy has no belief of single numbers.
     """
     policy, _ = load_policy(checkpoint)
-    dataset = {
-        "root": root,
-        "repo_id": None,
-        "revision": None,
-        "episodes": None,
-        "validation": 0.0,
-        "observations": list(policy.observation.names),
-        "image_size": policy.observation.picture_size,
-    }
-    data = load_training_data(dataset, policy.horizon, 0, history=policy.observation.history)
+    data = recorded_data(policy, root)
     if data.spec.names != policy.spec.names:
         raise InputError(f"dataset '{root}' has the actions {data.spec.names}, the policy {policy.spec.names}")
     windows = data.training

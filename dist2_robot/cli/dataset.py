@@ -141,7 +141,7 @@ def load_training_data(
         history: Moments that are seen at once.
         pictures: Whether to read them, if there are any.
         target: Which feature is to be predicted.
-        told: What is told of the numbers, besides the file that the config names.
+        told: What an environment tells of the numbers, besides the file that the config names.
 
     Raises:
         InputError: For whatever is wrong with them.
@@ -154,6 +154,8 @@ def load_training_data(
     rows = [_rows(table, config["episodes"], folder) for table, folder in zip(read, folders, strict=True)]
     tables = [_chosen_episodes(table, config["episodes"], f) for table, f in zip(read, folders, strict=True)]
     tables = in_one_order(folders, tables, target)
+    there = folders[0].info["features"]  # an environment may tell of more than was recorded
+    told = [replace(each, features={key: x for key, x in each.features.items() if key in there}) for each in told]
     told = [*([read_spec_file(Path(str(config["spec"])))] if config.get("spec") else []), *told]
     recorded = describe(folders, [table.features for table in tables], told, target)
     table = join_tables(tables)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
+from dist2_robot.actions.units import in_unit, shown_unit
 from dist2_robot.deploy.clock import MonotonicClock
 from dist2_robot.deploy.link import PolicyLink
 from dist2_robot.deploy.loop.control_loop import ControlLoop, Tick
@@ -86,10 +87,10 @@ class DeployRun:
         print(f"  a stop means: {robot.stop} the position; when it is disconnected: {robot.on_disconnect}")
         limits = self.loop.controller.limits
         for i, dimension in enumerate(robot.spec.dimensions):
-            unit = dimension.unit
+            unit = shown_unit(dimension.unit)
             print(
-                f"  {dimension.name}: {limits.low[i]:.4g} to {limits.high[i]:.4g} {unit}, at most "
-                f"{limits.velocity[i]:.4g} {unit}/s"
+                f"  {dimension.name}: {limits.low[i]:.4g} to {in_unit(f'{limits.high[i]:.4g}', unit)}, at most "
+                f"{limits.velocity[i]:.4g}{f' {unit}/s' if unit else ' a second'}"
             )
         for note in robot.notes:
             print(f"  note: {note}")

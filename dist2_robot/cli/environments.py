@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dist2_robot.actions.spec import ActionSpec
-from dist2_robot.actions.units import UNKNOWN, WRITE_SPEC, unit_differences
+from dist2_robot.actions.spec import UNKNOWN_UNIT, ActionSpec
+from dist2_robot.actions.units import WRITE_SPEC, unit_differences
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import IMAGES, EnvironmentSpec, action_spec, make_environment
 from dist2_robot.types import ObservationSpec
@@ -145,9 +145,9 @@ def _check_units(
 ) -> None:
     """Raise InputError where two sides have other units, or one of them has some and the other has not."""
     for some, one, other in unit_differences(names, told, there):
-        if one == UNKNOWN:
-            mend = f"say what they are before training, dataset.spec=arm.yaml, a file that {WRITE_SPEC} writes"
-        elif other == UNKNOWN:
+        if one == UNKNOWN_UNIT:
+            mend = f"tell what they are, in training with dataset.spec=, of a checkpoint with spec=: {WRITE_SPEC} writes it"
+        elif other == UNKNOWN_UNIT:
             mend = "say what they are in its configuration (env.action.dimensions, env.observation.units)"
         elif {one, other} == {"deg", "%"}:
             mend += "; of the SO-101, env.kwargs.use_degrees must be as it was recorded"

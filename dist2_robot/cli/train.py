@@ -16,6 +16,7 @@ from dist2_robot.cli.checkpoint_saver import CheckpointSaver
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
+from dist2_robot.cli.held_out import HELD_OUT_FILE, validation_record, write_scores
 from dist2_robot.cli.new_policy import new_policy
 from dist2_robot.cli.objective import objective
 from dist2_robot.cli.run_folder import is_finished
@@ -38,7 +39,6 @@ from dist2_robot.training.examples import distribution_examples
 from dist2_robot.training.processes import join_processes, leave_processes
 from dist2_robot.training.stop import EXIT_CODE, on_sigterm
 from dist2_robot.training.trainer import Trainer
-from dist2_robot.training.validation import validate
 from dist2_robot.types import ACTION
 
 ABOUT = """
@@ -73,7 +73,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
         config["seed"],
         history=sizes["history"],
         target=target,
-        told=told_by_environment(config["env"].get("action")),
+        told=told_by_environment(config["env"]),
     )
     environments = choose_environments(config["env"], data.environments)
     for environment in environments:
@@ -102,7 +102,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
         loss,
         settings,
         tracker=tracker,
-        validate=(lambda p: validate(p, loss, data.held_out, device).record(p)) if len(data.held_out) else None,
+        validate=(lambda p: validation_record(p, loss, data.held_out, device)) if len(data.held_out) else None,
         evaluate=checks,
         save=save,
         is_stopped=is_stopped,
@@ -134,6 +134,9 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
     windows = data.held_out if len(data.held_out) else data.training
     examples = distribution_examples(policy, loss, windows, device)
     write_json(output / "examples.json", examples, indent=None)
+    if len(data.held_out):
+        about = {"checkpoint": str(checkpoint), "step": manifest.step, "fingerprint": data.table.fingerprint}
+        write_scores(policy, data.held_out, output / HELD_OUT_FILE, about)
     summary = {
         "wall_time_s": wall_time_s,
         "steps": manifest.step,
@@ -143,12 +146,6 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
         **manifest.provenance,
     }
     write_json(output / "summary.json", summary)
-    if len(data.held_out):
-        result = validate(policy, loss, data.held_out, device)
-        units = dict(zip(policy.spec.names, policy.spec.units, strict=True))
-        print("held-out action error (mean absolute):")
-        for name, error in result.action_error.items():
-            print(f"  {name:<20} {error:.4g} {units[name]}")
     print(f"checkpoint: {checkpoint}")
 
 

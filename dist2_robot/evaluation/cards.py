@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.actions.units import shown_unit
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.types import ObservationSpec
@@ -91,7 +92,7 @@ def _plain(value: Any) -> Any:
 
 
 def _actions(spec: ActionSpec) -> dict[str, Any]:
-    dimensions = [_plain(vars(dimension)) for dimension in spec.dimensions]
+    dimensions = [_plain(vars(each) | {"unit": shown_unit(each.unit) or "-"}) for each in spec.dimensions]
     control = "Absolute targets" if spec.control_mode == "absolute" else "Differences from where the robot stands"
     return {"dimensions": dimensions, "control": control, "rate": f"{spec.rate_hz:g}", "source": spec.source}
 

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dist2_robot.errors import InputError
-from dist2_robot.evaluation import compare, distributions, figures
+from dist2_robot.evaluation import compare, distributions, figures, held_out_figures, returns
 from dist2_robot.evaluation.comparison_picture import methods_figure
+from dist2_robot.evaluation.held_out_compare import compare_held_out
+from dist2_robot.evaluation.held_out_table import dimension_rows, notes
+from dist2_robot.evaluation.held_out_text import held_out_tables
 from dist2_robot.evaluation.methods import are_methods, compare_methods, tables
 from dist2_robot.evaluation.run_files import RunFiles
 from dist2_robot.evaluation.start_map import start_map_figure
@@ -72,7 +75,11 @@ def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
             (figures.error_figure(runs), "Held-out action error against training steps"),
             (figures.success_curve_figure(runs), "Success rate against training steps"),
         ),
-        "errors": _plots(
+        "held_out": _held_out(runs),
+        # As far as the last validation tells, of runs from before there were scores.
+        "errors": []
+        if any(run.held_out for run in runs)
+        else _plots(
             (figures.dimension_figure(runs), "Held-out action error by dimension"),
             (figures.horizon_figure(runs), "Held-out action error by step of the chunk"),
         ),
@@ -114,12 +121,42 @@ def _headline(runs: Sequence[RunFiles], evaluated: Sequence[RunFiles], paired: b
         "rows": [row | {"training_seed": run.config.get("seed")} for row, run in zip(rows, runs, strict=True)],
         "baseline": first.name,
         "differences": [entry | {"text": compare.format_difference(entry)} for entry in differences],
+        "returns": returns.returns_table({row["name"]: row for row in rows}),
+        "return_differences": [
+            (entry["name"], returns.format_return_difference(name, compared))
+            for entry in differences
+            for name, compared in entry.get("returns", {}).items()
+        ],
         "notes": notes,
         "plots": _plots(
             (figures.success_figure(rows), "Success rates with 95 % intervals"),
             (
                 figures.difference_figure(drawable, order) if drawable else None,
                 "Paired differences of the success rate",
+            ),
+        ),
+    }
+
+
+def _held_out(runs: Sequence[RunFiles]) -> dict[str, Any] | None:
+    """What is known without a simulation: scores of the runs, paired differences, and plots."""
+    scored = [(run.name, index, run.held_out) for index, run in enumerate(runs) if run.held_out]
+    if not scored:
+        return None
+    compared = compare_held_out({name: content for name, _, content in scored})
+    tables = [table for table in held_out_tables(compared) if table]
+    remarks = [entry[key] for entry in compared["differences"] for key in ("note", "remark") if key in entry]
+    return {
+        "tables": tables,
+        "notes": [*(f"{name}: {note}" for name, _, content in scored for note in notes(content)), *remarks],
+        "dimensions": [(name, dimension_rows(content)) for name, _, content in scored],
+        "plots": _plots(
+            (held_out_figures.step_figure(scored), "Error and CRPS by step of the chunk"),
+            (held_out_figures.dimension_figure(scored), "Error and CRPS by dimension"),
+            (held_out_figures.coverage_figure(scored), "Truths inside of predicted intervals, by dimension"),
+            (
+                held_out_figures.difference_figure(compared, [run.name for run in runs]),
+                "Paired differences of error and CRPS",
             ),
         ),
     }
@@ -176,7 +213,7 @@ def _data_url(
 def _provenance(run: RunFiles) -> dict[str, Any]:
     facts = {
         "folder": run.folder,
-        "checkpoint": run.results.get("checkpoint"),
+        "checkpoint": run.results.get("checkpoint") or run.held_out.get("checkpoint"),
         "training steps": run.summary.get("steps"),
         "parameters": run.summary.get("parameters"),
         "device": run.summary.get("device"),
@@ -184,7 +221,7 @@ def _provenance(run: RunFiles) -> dict[str, Any]:
         "evaluation time": _duration(run.results.get("wall_time_s")),
         "simulation speed": f"{run.results['steps_per_s']:,.0f} steps/s" if run.results.get("steps_per_s") else None,
         "actions executed per chunk": run.results.get("n_action_steps"),
-        "decoding": run.results.get("decoding"),
+        "decoding": run.results.get("decoding") or run.held_out.get("decoding"),
         "git revision": run.summary.get("git_revision"),
     }
     facts |= {f"dataset {key}": value for key, value in (run.summary.get("dataset") or {}).items()}

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from lerobot.robots import Robot
 
-from dist2_robot.actions.spec import ActionDimension, ActionSpec
-from dist2_robot.actions.units import UNKNOWN
+from dist2_robot.actions.spec import UNKNOWN_UNIT, ActionDimension, ActionSpec
 from dist2_robot.deploy.limits import MotionLimits
 from dist2_robot.deploy.robot import Reading, RobotDescription, RobotError
 from dist2_robot.errors import InputError
@@ -172,9 +171,9 @@ class AdaptedRobot:
     def _units(self) -> dict[str, tuple[str, ...]]:
         """Return the units of what it observes: where its motors stand is told in the units of its actions."""
         by_name = dict(zip(self._spec.names, self._spec.units, strict=True))
-        units = {STATE: tuple(by_name.get(name, UNKNOWN) for name in self._state)}
+        units = {STATE: tuple(by_name.get(name, UNKNOWN_UNIT) for name in self._state)}
         if self._world:
-            units[WORLD] = tuple(getattr(self._robot, "environment_state_units", [UNKNOWN] * len(self._world)))
+            units[WORLD] = tuple(getattr(self._robot, "environment_state_units", [UNKNOWN_UNIT] * len(self._world)))
         return units
 
     def _limits(self, velocity: Mapping[str, float], is_simulated: bool) -> MotionLimits:

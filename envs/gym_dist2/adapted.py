@@ -102,7 +102,8 @@ class Adapted(gym.Env):
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
         """Execute one action; ``simulation_error`` tells of numbers that are not finite."""
         seen, reward, terminated, truncated, told = self._env.step(np.asarray(action, self.action_space.dtype))
-        observation, info = self._observation(seen), {"is_success": self._is_success(float(reward), terminated, told)}
+        is_success = self._is_success(float(reward), terminated, told)
+        observation, info = self._observation(seen), {**told, "is_success": is_success}
         if not all(np.isfinite(observation[key]).all() for key in observation if key != "pixels"):
             info = {"is_success": False, "simulation_error": "the observation is not finite"}
             truncated = True

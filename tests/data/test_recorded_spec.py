@@ -105,7 +105,7 @@ def test_a_tolerance_that_is_told_counts(tmp_path):
     xy = [
         {"name": n, "kind": "ee_position", "unit": "px", "low": -512.0, "high": 512.0, "tolerance": 40.0} for n in "xy"
     ]
-    spec = read(root, told=told_by_environment({"dimensions": xy, "control_mode": "absolute"}))[0].action
+    spec = read(root, told=told_by_environment({"action": {"dimensions": xy, "control_mode": "absolute"}}))[0].action
     assert [d.tolerance for d in spec.dimensions] == [40.0, 40.0]
     assert spec.units == ("px", "px")
 
@@ -136,7 +136,7 @@ def test_numbers_may_be_renamed(tmp_path):
         (
             [
                 *tell({"name": NAMES[2], "tolerance": 1}),
-                *told_by_environment({"dimensions": [{"name": NAMES[2], "tolerance": 2}]}),
+                *told_by_environment({"action": {"dimensions": [{"name": NAMES[2], "tolerance": 2}]}}),
             ],
             "'elbow_flex.pos': tolerance is 1 in 'arm.yaml' and 2 in env.action",
         ),

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from dist2_robot.actions.units import UNKNOWN, WRITE_SPEC, unit_differences
+from dist2_robot.actions.spec import UNKNOWN_UNIT
+from dist2_robot.actions.units import WRITE_SPEC, unit_differences
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.robot import RobotDescription
@@ -54,12 +55,12 @@ def _units(names: Sequence[str], policy: Sequence[str], robot: Sequence[str], wh
             ", ".join(f"'{name}'" for name in shown) + (f" and {len(some) - 2} more" if len(some) > 3 else "") + where
         )
         its = "its unit is" if len(some) == 1 else "their unit is"
-        if wanted == UNKNOWN:
+        if wanted == UNKNOWN_UNIT:
             yield (
                 f"{what}: {its} not known for the policy and {given} for the robot: say spec=arm.yaml with what the "
                 f"policy was trained on, a file that {WRITE_SPEC} writes"
             )
-        elif given == UNKNOWN:
+        elif given == UNKNOWN_UNIT:
             yield (
                 f"{what}: {its} {wanted} for the policy and not known for the robot: say in the robot's own spec "
                 "(robot.spec) what it takes"
