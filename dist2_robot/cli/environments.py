@@ -146,7 +146,7 @@ def _check_units(
     """Raise InputError where two sides have other units, or one of them has some and the other has not."""
     for some, one, other in unit_differences(names, told, there):
         if one == UNKNOWN_UNIT:
-            mend = f"tell what they are, in training with dataset.spec=, of a checkpoint with spec=: {WRITE_SPEC} writes it"
+            mend = f"tell them with dataset.spec= in training, spec= of a checkpoint: {WRITE_SPEC} writes it"
         elif other == UNKNOWN_UNIT:
             mend = "say what they are in its configuration (env.action.dimensions, env.observation.units)"
         elif {one, other} == {"deg", "%"}:
