@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.actions.constants import with_constants
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.data.folder import DatasetFolder, from_hub, open_folder
 from dist2_robot.data.picture_cache import default_cache, read_pictures
@@ -110,7 +111,7 @@ def load_training_data(
     counts = [len(table.features[ACTION]) for table in tables]
     try:
         table = join_tables(tables)
-        spec = joint_spec(folders, tables, target)
+        spec = with_constants(joint_spec(folders, tables, target), table.features[ACTION])
     except ValueError as error:
         raise InputError(f"the datasets {[str(f.root) for f in folders]} do not go together: {error}") from error
     if cameras:

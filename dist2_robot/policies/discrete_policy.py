@@ -214,6 +214,7 @@ class DiscretePolicy(Policy):
             if isinstance(self.tokenizer, BinnedTokenizer):  # of others a token is no number of one step
                 errors = [choice.expected_error for choice in choices if choice.expected_error is not None]
                 expected_error = torch.cat(errors, dim=1).unflatten(1, (self.horizon, -1))
+                expected_error = self.tokenizer.columns.put_back(expected_error, 0.0)  # constants are sent as they are
         else:
             tokens = torch.cat([choice.tokens for choice in choices], dim=1)
             actions = self.tokenizer.decode(tokens)

@@ -18,7 +18,7 @@ class ValidationResult:
     """Attributes:
     loss: Of the training objective.
     action_error: Dimension -> mean absolute error, in its unit.
-    action_error_by_step: (T,), mean over dimensions of error / tolerance.
+    action_error_by_step: (T,), mean over dimensions that move of error / tolerance.
     """
 
     loss: float
@@ -47,9 +47,11 @@ def validate(policy: Policy, loss: nn.Module, windows: ChunkWindows, device: tor
         errors.append(_absolute_error(policy, policy.act(batch.observation).actions, batch.actions))
         valid.append(~batch.is_padding)
     error, keep = torch.cat(errors).double(), torch.cat(valid)[..., None].double()  # (N, T, A), (N, T, 1)
-    tolerance = torch.tensor([d.tolerance for d in policy.spec.dimensions], device=error.device)
+    # What never moves is sent as it was recorded: it must not make the mean over dimensions smaller.
+    scale = [1 / d.tolerance if d.constant is None else 0.0 for d in policy.spec.dimensions]
+    scale = torch.tensor(scale, device=error.device) * len(policy.spec) / len(policy.spec.moving)
     by_dimension = (error * keep).sum((0, 1)) / keep.sum()
-    by_step = (error / tolerance * keep).mean(-1).sum(0) / keep.sum((0, 2)).clamp(min=1)
+    by_step = (error * scale * keep).mean(-1).sum(0) / keep.sum((0, 2)).clamp(min=1)
     return ValidationResult(
         loss=float(torch.stack(losses).sum() / count),
         action_error=dict(zip(policy.spec.names, by_dimension.tolist(), strict=True)),
