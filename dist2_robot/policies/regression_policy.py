@@ -106,7 +106,9 @@ class RegressionPolicy(Policy):
         if not all_finite(scaled):
             raise ValueError("the policy gave actions that are not finite")
         wraps = torch.tensor([d.wraps for d in self.columns.spec.dimensions], device=scaled.device)
-        scaled = torch.where(wraps, torch.remainder(scaled + 1, 2) - 1, scaled.clamp(-1, 1))
+        turned = torch.remainder(scaled + 1, 2)
+        turned = torch.where(turned < 2, turned, 0.0) - 1  # a hair below the lower end is rounded up
+        scaled = torch.where(wraps, turned, scaled.clamp(-1, 1))
         actions = self.low + (scaled + 1) / 2 * (self.high - self.low)
         actions = self.columns.put_back(mark_unless_finite(actions, predicted[..., None]))
         return ActionChunk(actions if observation.prefix is None else observation.prefix.put_into(actions))

@@ -87,6 +87,9 @@ class BinnedTokenizer(Tokenizer):
     def values(self) -> Tensor:
         return self.centres().repeat(self.horizon, 1).float()
 
+    def boundaries(self) -> Tensor:
+        return self.edges.repeat(self.horizon, 1)
+
     def _to_values(self, actions: Tensor) -> Tensor:
         return actions.flatten(-2)
 

@@ -110,6 +110,13 @@ class Tokenizer(nn.Module, ABC):
         """Return what each token means at each position, (L, V), in the units of the action spec."""
         raise NotImplementedError(f"the tokens of {type(self).__name__} are no single numbers")
 
+    def boundaries(self) -> Tensor | None:
+        """Return where the tokens of each position begin and end, (L, V + 1), float64.
+
+        None where that is half-way between their values, or where they are no numbers.
+        """
+        return None
+
     def to_values(self, actions: Tensor) -> Tensor:
         """Return the number that each token position stands for, (B, L), before it is cut; `to_actions` undoes it."""
         return self._to_values(self.columns.take(actions))
@@ -130,6 +137,7 @@ class Tokenizer(nn.Module, ABC):
         """Return actions (..., M) within the limits, float64: clipped, or brought round where they wrap."""
         values = actions.double()
         turned = self._low + torch.remainder(values - self._low, self._high - self._low)
+        turned = torch.where(turned < self._high, turned, self._low)  # a hair below the lower end is rounded up
         return torch.where(self._wraps, turned, torch.minimum(torch.maximum(values, self._low), self._high))
 
     def _fit(self, actions: Tensor) -> None:

@@ -99,6 +99,9 @@ class TransformedTokenizer(Tokenizer):
     def padding_mask(self, is_padding: Tensor) -> Tensor:
         return torch.zeros(*is_padding.shape[:-1], self.tokens_per_chunk, dtype=torch.bool, device=is_padding.device)
 
+    def boundaries(self) -> Tensor:
+        return self.cut.boundaries()
+
     def periods(self) -> Tensor:
         return self.cut.periods()
 
