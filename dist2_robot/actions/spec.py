@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 from typing import Any, Literal, get_args
 
@@ -29,6 +29,7 @@ class ActionDimension:
         high: Largest value, in that unit.
         wraps: Whether ``low`` and ``high`` are the same place, as for a free angle.
         tolerance: The error that matters, in that unit. Distances between tokens are measured in it.
+        constant: What every recorded action has here, if it never moved: it is sent as it is, and not predicted.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ActionDimension:
     high: float
     wraps: bool = False
     tolerance: float = math.nan  # becomes 1 % of the range
+    constant: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -55,6 +57,18 @@ class ActionDimension:
             object.__setattr__(self, "tolerance", DEFAULT_TOLERANCE * (self.high - self.low))
         if not (math.isfinite(self.tolerance) and self.tolerance > 0):
             raise InputError(f"action dimension '{self.name}': tolerance must be positive, got {self.tolerance}")
+        if self.constant is not None:
+            self._check_constant()
+
+    def _check_constant(self) -> None:
+        value = self.constant
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise InputError(f"action dimension '{self.name}': constant must be a finite number, got {value!r}")
+        if not (self.wraps or self.low <= value <= self.high):  # a turn more is the same angle
+            raise InputError(
+                f"action dimension '{self.name}': its constant {value:g} must lie in [{self.low:g}, {self.high:g}]"
+            )
+        object.__setattr__(self, "constant", float(value))
 
 
 @dataclass(frozen=True)
@@ -96,15 +110,30 @@ class ActionSpec:
     def units(self) -> tuple[str, ...]:
         return tuple(dimension.unit for dimension in self.dimensions)
 
+    @property
+    def moving(self) -> "ActionSpec":
+        """The same without the dimensions that are constant. Raises InputError where none is left."""
+        kept = tuple(dimension for dimension in self.dimensions if dimension.constant is None)
+        if not kept:
+            raise InputError(
+                f"the actions {list(self.names)} never move in the recordings, so there is nothing to learn: record "
+                "motions, or check which columns are the actions"
+            )
+        return self if len(kept) == len(self) else replace(self, dimensions=kept)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; `from_dict` undoes it."""
-        return {**asdict(self), "dimensions": [asdict(dimension) for dimension in self.dimensions]}
+        """Return plain values for JSON; `from_dict` undoes it. Of ``constant`` nothing is said where there is none."""
+        dimensions = [asdict(dimension) for dimension in self.dimensions]
+        for entry in dimensions:
+            if entry["constant"] is None:
+                del entry["constant"]
+        return {**asdict(self), "dimensions": dimensions}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ActionSpec":
         """Build a spec from plain values, refusing unknown and missing entries by name."""
         _check_entries("action spec", values, required=[f.name for f in fields(cls)], optional=[])
-        optional = ["wraps", "tolerance"]
+        optional = ["wraps", "tolerance", "constant"]
         required = [f.name for f in fields(ActionDimension) if f.name not in optional]
         for i, entry in enumerate(values["dimensions"]):
             name = entry.get("name", i) if isinstance(entry, Mapping) else i

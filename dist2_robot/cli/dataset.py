@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from dist2_robot.actions.constants import with_constants
 from dist2_robot.actions.spec import UNKNOWN_UNIT, ActionSpec
 from dist2_robot.actions.spec_file import read_spec_file
 from dist2_robot.actions.told_spec import ToldSpec
@@ -159,6 +160,7 @@ def load_training_data(
     told = [*([read_spec_file(Path(str(config["spec"])))] if config.get("spec") else []), *told]
     recorded = describe(folders, [table.features for table in tables], told, target)
     table = join_tables(tables)
+    recorded = replace(recorded, action=with_constants(recorded.action, table.features[ACTION]))
     if cameras:
         sizes = _sizes(folders, cameras, config.get("image_size"))
         _check_files(folders, rows, cameras, config)

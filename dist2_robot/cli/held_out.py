@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dist2_robot.actions.constants import check_constants
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.run_folder import CONFIG_FILE
@@ -119,6 +120,7 @@ def _check_fits(policy: Policy, manifest: Manifest, data: TrainingData) -> None:
                 f"'{data.name}' cannot judge this policy: its action {entry} are {_show(theirs)}, the policy's "
                 f"{_show(ours)}: give episodes of the same robot in the same units, or tell those with dataset.spec="
             )
+    check_constants(policy.spec, data.table.features[ACTION], data.name)
     for name, numbers in manifest.observation_names.items():
         if list(numbers) != data.observation_names.get(name):
             raise InputError(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dist2_robot.actions.constants import count_dimensions
 from dist2_robot.actions.told_spec import told_by_environment
 from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.checkpoints.store import load_policy, numbered_checkpoints
@@ -158,7 +159,7 @@ def _headline(
         tokens = f"{policy.tokenizer.tokens_per_chunk} tokens of {policy.tokenizer.vocab_size} a chunk"
     return (
         f"{data.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "
-        f"{len(data.spec)} action dimensions (limits from {data.spec.source}), {tokens}; "
+        f"{count_dimensions(data.spec)} (limits from {data.spec.source}), {tokens}; "
         f"{parameters:,} parameters, {config.steps} steps; environment: {', '.join(map(str, environments)) or 'none'}"
     )
 

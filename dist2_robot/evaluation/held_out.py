@@ -1,6 +1,6 @@
 """How good a policy is on recorded episodes that it did not learn from: no simulation is needed.
 
-E episodes, B batch, T steps of a chunk, A action dimensions, V tokens.
+E episodes, B batch, T steps of a chunk, A action dimensions, M of them move, V tokens.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ def score_held_out(
 
     The distributions are those over the values of the tokens, for tokenizers whose token is one number of one step. Of
     an autoregressive policy they are given the true tokens before (teacher-forced), while its points are its own: what
-    it does when it goes on from its own tokens.
+    it does when it goes on from its own tokens. Dimensions that never moved are no prediction, and are not scored.
 
     Args:
         policy: In evaluation mode; on the device where the work is done.
@@ -54,7 +54,7 @@ def score_held_out(
     """
     device = next(policy.parameters()).device
     indices = torch.linspace(0, len(windows) - 1, min(len(windows), max_windows)).long()
-    table, spec = windows.table, policy.spec
+    table, spec, moving = windows.table, policy.spec.moving, _moving(policy.spec)
     episode_of = torch.searchsorted(table.episode_ends, windows.frames[indices], right=True)
     numbers, rows = episode_of.unique(return_inverse=True)
     sums: dict[str, Tensor] = {}
@@ -68,7 +68,7 @@ def score_held_out(
                 zero = torch.zeros(len(numbers), policy.horizon, len(spec), dtype=torch.float64)
                 kept = score.double().cpu().masked_fill(~keep[..., None], 0.0)
                 sums.setdefault(name, zero).index_add_(0, row, kept)
-    truths = table.features[ACTION][windows.frames]
+    truths = table.features[ACTION][windows.frames][:, moving]
     std = [standard_deviation(truths[:, a], _period(spec, a)) for a in range(len(spec))]
     std = [x if x > _ROUNDING * float(truths[:, a].abs().max()) else 0.0 for a, x in enumerate(std)]
     return HeldOutScores(
@@ -84,6 +84,11 @@ def score_held_out(
     )
 
 
+def _moving(spec: ActionSpec) -> list[int]:
+    """Return the numbers of the dimensions that move."""
+    return [a for a, dimension in enumerate(spec.dimensions) if dimension.constant is None]
+
+
 def _belief(policy: Policy) -> str | None:
     if not isinstance(policy, DiscretePolicy):
         return "point"
@@ -93,7 +98,7 @@ def _belief(policy: Policy) -> str | None:
 
 
 def _scores(policy: Policy, batch: Batch) -> dict[str, Tensor]:
-    """Return the scores of a batch, (B, T, A) each."""
+    """Return the scores of a batch, (B, T, M) each."""
     if _belief(policy) in (None, "point"):
         error = _errors(policy.spec, policy.act(batch.observation).actions, batch.actions)
         return {"mae": error} | ({"crps": error} if _belief(policy) == "point" else {})
@@ -111,7 +116,7 @@ def _scores(policy: Policy, batch: Batch) -> dict[str, Tensor]:
 
 def _of_distributions(policy: DiscretePolicy, logits: Tensor, tokens: Tensor, truth: Tensor) -> dict[str, Tensor]:
     """Return the scores of the predicted distributions, dimension by dimension: all at once take much memory."""
-    tokenizer = policy.tokenizer
+    tokenizer, spec, moving = policy.tokenizer, policy.spec.moving, _moving(policy.spec)
     assert isinstance(tokenizer, BinnedTokenizer)
     shape = truth.shape[:-1]  # (B, T)
     logits = logits.unflatten(1, (tokenizer.horizon, -1))  # (B, T, A, V)
@@ -119,8 +124,8 @@ def _of_distributions(policy: DiscretePolicy, logits: Tensor, tokens: Tensor, tr
     columns: dict[str, list[Tensor]] = {}
     for a, count in enumerate(tokenizer.counts.tolist()):
         log_p = torch.log_softmax(logits[:, :, a, :count].double(), dim=-1).flatten(0, 1)  # (N, V)
-        p, k, y = log_p.exp(), tokens[:, :, a].flatten(), truth[:, :, a].flatten().double()
-        edges, period = tokenizer.edges[a, : count + 1], _period(policy.spec, a)
+        p, k, y = log_p.exp(), tokens[:, :, a].flatten(), truth[:, :, moving[a]].flatten().double()
+        edges, period = tokenizer.edges[a, : count + 1], _period(spec, a)
         values = (edges[1:] + edges[:-1]) / 2
         center = None
         if period is not None:
@@ -141,10 +146,10 @@ def _of_distributions(policy: DiscretePolicy, logits: Tensor, tokens: Tensor, tr
 
 
 def _errors(spec: ActionSpec, predicted: Tensor, truth: Tensor) -> Tensor:
-    """Return |predicted - truth|, (B, T, A), the short way round where a dimension wraps."""
-    error = predicted.double() - truth.double()
-    for a in range(len(spec)):
-        error[..., a] = difference(error[..., a], torch.zeros_like(error[..., a]), _period(spec, a))
+    """Return |predicted - truth| of the dimensions that move, (B, T, M), the short way round where a dimension wraps."""
+    error, moving = (predicted.double() - truth.double())[..., _moving(spec)], spec.moving
+    for a in range(len(moving)):
+        error[..., a] = difference(error[..., a], torch.zeros_like(error[..., a]), _period(moving, a))
     return error.abs()
 
 

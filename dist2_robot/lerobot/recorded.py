@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lerobot.configs import FeatureType, PolicyFeature
 
+from dist2_robot.actions.constants import check_constants, with_constants
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
@@ -37,7 +38,8 @@ class Recorded:
         """Read vectors of these names, or all. Raises InputError where the data are damaged or not there whole."""
         folder = open_folder(root)
         table = read_table(folder, observed)
-        return cls(folder, table, recorded_spec(folder, table.features[ACTION]))
+        actions = table.features[ACTION]
+        return cls(folder, table, with_constants(recorded_spec(folder, actions), actions))
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the data, as plain values for the manifest."""
@@ -95,7 +97,9 @@ def fine_tuned_on(manifest: Manifest, root: Path) -> dict[str, Any]:
             raise InputError(f"the policy was trained on '{feature}', which '{root}' does not have")
         _check_names(feature, names, [name.removesuffix(".pos") for name in folder.names(feature)], root)
     vectors = [name for name in folder.state_features() if name in manifest.observation_names]
-    return Recorded.open(root, vectors or None).describe()
+    recorded = Recorded.open(root, vectors or None)
+    check_constants(spec, recorded.table.features[ACTION], str(root))
+    return recorded.describe()
 
 
 def _as_recorded(names: Mapping[str, list[str]], folder: DatasetFolder) -> dict[str, list[str]]:
