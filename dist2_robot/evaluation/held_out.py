@@ -146,7 +146,7 @@ def _of_distributions(policy: DiscretePolicy, logits: Tensor, tokens: Tensor, tr
 
 
 def _errors(spec: ActionSpec, predicted: Tensor, truth: Tensor) -> Tensor:
-    """Return |predicted - truth| of the dimensions that move, (B, T, M), the short way round where a dimension wraps."""
+    """Return |predicted - truth| of what moves, (B, T, M), the short way round where a dimension wraps."""
     error, moving = (predicted.double() - truth.double())[..., _moving(spec)], spec.moving
     for a in range(len(moving)):
         error[..., a] = difference(error[..., a], torch.zeros_like(error[..., a]), _period(moving, a))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
+from dist2_robot.actions.guess import guess_dimensions
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.data.folder import DIST2_FILE, open_folder
 from dist2_robot.data.recorded_spec import recorded_spec
@@ -52,7 +53,7 @@ def write_told(root: Path, joints: str, spread: np.ndarray | None = None) -> Pat
         dataset.save_episode()
     dataset.finalize()
     actions = read_table(open_folder(root)).features[ACTION].numpy()
-    spec = ActionSpec.from_columns(actions, NAMES, units_of(joints), RATE_HZ)
+    spec = ActionSpec(guess_dimensions(actions, NAMES, units_of(joints)), "absolute", RATE_HZ, "robot")
     (root / DIST2_FILE).write_text(json.dumps({"action_spec": spec.to_dict()}))
     return root
 
