@@ -29,8 +29,8 @@ class _Joint:
         return getattr(self.robot, "bus", None)
 
     @property
-    def mode(self) -> str | None:
-        """How its bus tells positions; None where it does not say."""
+    def mode(self) -> str:
+        """How its bus tells positions, one of `MODES` if it is a mode that we know."""
         mode = getattr(self.bus.motors[self.name], "norm_mode", None)
         return str(getattr(mode, "value", mode))
 
@@ -80,7 +80,7 @@ def check_units(robot: Robot, spec: ActionSpec) -> None:
     """Raise InputError where a spec that was given says another unit than the robot's motors are set to."""
     for dimension in spec.dimensions:
         joint = _joint(robot, dimension.name)
-        unit, _ = MODES.get(joint.mode or "", (None, None)) if joint else (None, None)
+        unit, _ = MODES.get(joint.mode, (None, None)) if joint else (None, None)
         if unit not in (None, dimension.unit):
             raise InputError(
                 f"{robot.name}: the given spec has '{dimension.name}' in '{dimension.unit}', and its motors are set to "
@@ -126,7 +126,8 @@ def _dimension(name: str, joint: _Joint) -> ActionDimension:
             "give an action spec of its own, robot.spec={...}"
         )
     unit, limits = MODES[joint.mode]
-    limits = limits or getattr(robot.config, "joint_limits", {}).get(joint.name)  # of motors on CAN, in degrees
+    if limits is None:  # of motors on CAN, in degrees
+        limits = (getattr(getattr(robot, "config", None), "joint_limits", None) or {}).get(joint.name)
     if limits is None and not isinstance(joint.bus, SerialMotorsBus):
         raise InputError(
             f"{robot.name} does not tell the limits of '{name}'; give an action spec of its own, robot.spec={{...}}"
