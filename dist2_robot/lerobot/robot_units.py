@@ -90,12 +90,11 @@ def check_units(robot: Robot, spec: ActionSpec) -> None:
 
 def degrees_of(robot: Robot, dimension: ActionDimension) -> float | None:
     """Return how many degrees one unit of a dimension is; None where that is not known."""
-    if dimension.unit == "deg":
-        return 1.0
     joint = _joint(robot, dimension.name)
-    if dimension.unit != "%" or joint is None or joint.range_deg is None:
-        return None
-    return joint.range_deg / (dimension.high - dimension.low)
+    unit, limits = MODES.get(joint.mode, (None, None)) if joint else (None, None)
+    if unit == "deg" or joint is None or limits is None or joint.range_deg is None:
+        return 1.0 if dimension.unit == "deg" else None
+    return joint.range_deg / (limits[1] - limits[0])
 
 
 def calibrate_command(robot: Robot) -> str:
@@ -111,7 +110,7 @@ def _joint(robot: Robot, action: str) -> _Joint | None:
     if name in getattr(getattr(robot, "bus", None), "motors", {}):
         return _Joint(robot, name)
     for arm in _ARMS:
-        side = f"{arm.removesuffix('arm')}"
+        side = arm.removesuffix("arm")
         one: Any = getattr(robot, arm, None)
         if name.startswith(side) and name.removeprefix(side) in getattr(getattr(one, "bus", None), "motors", {}):
             return _Joint(one, name.removeprefix(side))
