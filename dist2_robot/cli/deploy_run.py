@@ -21,6 +21,7 @@ from dist2_robot.seeding import stream_seed
 
 SUCCESS, TIME_LIMIT, DURATION, KEY = "success", "the episode's time is over", "duration_s is over", "stopped by a key"
 ENDINGS = (SUCCESS, TIME_LIMIT, DURATION, KEY)
+EPISODE_S = 10.0  # longest episode of a simulated robot whose configuration does not say, as of LeRobot's
 SIGNAL_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
@@ -131,7 +132,7 @@ class DeployRun:
         count = self._config["episodes"]
         if count is None:
             count = 1 if self._config["duration_s"] is None else 10**9
-        limit_s = self._config["robot"]["episode_s"]
+        limit_s = self._config["robot"].get("episode_s", EPISODE_S)
         while len(self._episodes) < count and not self._is_ended:
             index = len(self._episodes)
             seed = stream_seed(self._config["seed"], "evaluate", index)

@@ -78,8 +78,11 @@ def drawn_size(observation: ObservationSpec) -> int | list[int]:
 
 
 def _telling(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments without perturbations of severity 0, which would be listed wherever the environment is named."""
-    told = dict(kwargs)
+    """Return arguments without perturbations of severity 0, which would be listed wherever the environment is named.
+
+    Degrees are not told either, so that results from before there was another unit stay those of the same environment.
+    """
+    told = {name: value for name, value in kwargs.items() if (name, value) != ("use_degrees", True)}
     if perturb := {kind: severity for kind, severity in told.pop("perturb", {}).items() if severity}:
         told["perturb"] = perturb
     return told

