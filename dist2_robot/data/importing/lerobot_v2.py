@@ -63,9 +63,7 @@ def usable_cameras(root: Path, videos: Mapping[str, list[Path]]) -> tuple[tuple[
         if not paths:
             left_out.append(f"{name}: its videos are missing")
         elif not of_colour(paths[:1]):
-            left_out.append(
-                f"{name}: its videos are gray or of more than 8 bits, as depth is, which is not taken for colours"
-            )
+            left_out.append(f"{name}: its videos are gray or of more than 8 bits, as depth is, and not taken")
         else:
             cameras.append(name)
     return tuple(cameras), left_out

@@ -56,7 +56,7 @@ def find_video(
 
 
 def of_colour(paths: Iterable[Path]) -> bool:
-    """Tell by the first video that can be read whether a camera shows colours; depth is gray, or of more than 8 bits."""
+    """Tell by the first video that can be read whether a camera shows colours; depth is gray or has more bits."""
     for path in paths:
         with contextlib.suppress(LeftOutError):
             return _frames(path)[2]
