@@ -10,8 +10,7 @@ from dist2_robot.actions.rating import RATING, SCORE, rating_spec
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.environments import choose_environment
-from dist2_robot.data.folder import INFO_FILE
-from dist2_robot.data.writer import write_dataset
+from dist2_robot.data.writer import check_room, write_dataset
 from dist2_robot.demonstrations.attempt import Conduct
 from dist2_robot.demonstrations.collect import collect_episodes
 from dist2_robot.errors import InputError
@@ -117,13 +116,9 @@ def _look_up(
 
 def _make_room(root: Path, *, overwrite: bool) -> None:
     """Remove an old dataset if asked to; never anything that is not a dataset."""
-    if not root.exists():
-        return
-    if not overwrite:
-        raise InputError(f"dataset folder '{root}' exists: name another dataset.root, or pass overwrite=true")
-    if not (root / INFO_FILE).exists():
-        raise InputError(f"'{root}' exists and is not a LeRobot dataset, so it is not overwritten: name another folder")
-    shutil.rmtree(root)
+    check_room(root, overwrite=overwrite)
+    if root.exists():
+        shutil.rmtree(root)
 
 
 def main() -> None:

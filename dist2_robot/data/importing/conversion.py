@@ -51,6 +51,8 @@ class Conversion:
                 self.videos.setdefault(feature, []).append(video)
             self.taken += 1
             task = self.options.task or found.task
+            if found.task and self.options.task:
+                self._assume("task: what task= says, in place of what the source tells")
             if not task:
                 task = NO_TASK
                 self._assume(f"task: '{NO_TASK}', as nobody told (task=...)")

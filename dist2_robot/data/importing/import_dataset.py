@@ -39,6 +39,8 @@ def import_dataset(
     source = open_source(path, options.format)
     rate_hz = _rate(source, options.rate_hz)
     conversion = Conversion(source, options)
+    if source.rate_hz is None:
+        conversion.assumed.append(f"rate: {rate_hz:g} Hz, as rate_hz= says")
     with unfinished_folder(root, overwrite=overwrite) as folder:
         frames = write_episodes(
             folder,

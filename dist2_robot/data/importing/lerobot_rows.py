@@ -100,7 +100,8 @@ def _check_order(table: pa.Table, rate_hz: float) -> None:
 def _vector(column: pa.ChunkedArray, size: int) -> np.ndarray:
     array = column.combine_chunks()
     if pa.types.is_nested(array.type):
-        if any(length != size for length in pc.unique(pc.list_value_length(array)).to_pylist()):
+        lengths = pc.call_function("list_value_length", [array]).to_numpy(zero_copy_only=False)
+        if not np.all(lengths == size):
             raise ValueError(f"there are not {size} numbers in every frame")
         array = array.flatten()
     if array.null_count or not any(is_kind(array.type) for is_kind in _NUMBERS):

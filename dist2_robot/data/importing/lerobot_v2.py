@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dist2_robot.data.importing.files import numbered
+from dist2_robot.data.importing.files import check_file, numbered
 from dist2_robot.data.importing.lerobot_info import LeRobotInfo, read_info, read_lines
 from dist2_robot.data.importing.lerobot_rows import read_rows, tasks_of, to_columns
 from dist2_robot.data.importing.source import Source, SourceEpisode
-from dist2_robot.data.importing.videos import find_video, to_statistics
+from dist2_robot.data.importing.videos import find_video, of_colour, to_statistics
 from dist2_robot.errors import InputError
 
 VERSIONS = ("v2.0", "v2.1")
@@ -36,8 +36,9 @@ def open_lerobot_v2(root: Path) -> Source:
     told = [entry.get("episode_index") for entry in _lines(root / EPISODES_FILE)]
     lost = sorted({number for number in told if type(number) is int} - files.keys())
     left_out += [f"episode {number}: it has no table" for number in lost]
-    cameras = tuple(name for name in info.videos if any((root / "videos").glob(f"chunk-*/{_plain(name)}/*.mp4")))
-    left_out += [f"{name}: its videos are missing" for name in info.videos if name not in cameras]
+    found = {name: numbered((root / "videos").glob(f"chunk-*/{_plain(name)}/*.mp4")) for name in info.videos}
+    cameras, without = usable_cameras(root, found)
+    left_out += without
     statistics = _statistics(root, cameras)
 
     def read(number: int, path: Path) -> SourceEpisode:
@@ -51,6 +52,21 @@ def open_lerobot_v2(root: Path) -> Source:
 
     episodes = {f"episode {number}": (lambda n=number, p=path: read(n, p)) for number, path in sorted(files.items())}
     return as_source("lerobot_v2", info, episodes, left_out)
+
+
+def usable_cameras(root: Path, videos: Mapping[str, list[Path]]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the cameras whose videos are there and show colours, and a line on each of the others."""
+    cameras, left_out = [], []
+    for name, paths in videos.items():
+        for path in paths[:1]:
+            check_file(root, path)
+        if not paths:
+            left_out.append(f"{name}: its videos are missing")
+        elif not of_colour(paths[:1]):
+            left_out.append(f"{name}: its videos are gray or of more than 8 bits, as depth is, and not taken")
+        else:
+            cameras.append(name)
+    return tuple(cameras), left_out
 
 
 def as_source(name: str, info: LeRobotInfo, episodes: Mapping[str, Any], left_out: list[str]) -> Source:

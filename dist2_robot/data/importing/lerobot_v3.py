@@ -13,7 +13,7 @@ from dist2_robot.data.folder import CODEBASE_VERSION, DIST2_FILE, TASKS_FILE
 from dist2_robot.data.importing.files import check_file
 from dist2_robot.data.importing.lerobot_info import read_info
 from dist2_robot.data.importing.lerobot_rows import read_rows, tasks_of, to_columns
-from dist2_robot.data.importing.lerobot_v2 import as_source
+from dist2_robot.data.importing.lerobot_v2 import as_source, usable_cameras
 from dist2_robot.data.importing.source import LeftOutError, Source, SourceEpisode, Video
 from dist2_robot.data.importing.videos import find_video, to_statistics
 from dist2_robot.errors import InputError
@@ -27,8 +27,10 @@ def open_lerobot_v3(root: Path) -> Source:
     if info.version != CODEBASE_VERSION:
         raise InputError(f"'{root}' is LeRobot {info.version}, not {CODEBASE_VERSION}: leave out format=")
     tasks, left_out = _tasks(root), list(info.left_out)
-    cameras = tuple(name for name in info.videos if any((root / "videos" / name).glob("chunk-*/file-*.mp4")))
-    left_out += [f"{name}: its videos are missing" for name in info.videos if name not in cameras]
+    cameras, without = usable_cameras(
+        root, {name: sorted((root / "videos" / name).glob("chunk-*/file-*.mp4")) for name in info.videos}
+    )
+    left_out += without
     if (root / DIST2_FILE).exists():
         left_out.append(f"{DIST2_FILE}: units and limits of the actions, which are not taken over")
     placed = _episodes(root, cameras)

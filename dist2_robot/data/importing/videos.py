@@ -1,8 +1,9 @@
 """Videos of LeRobot datasets, which are copied as they are: checked by the times of their frames, never re-encoded."""
 
+import contextlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,10 @@ def find_video(
     if not path.exists():
         raise LeftOutError(f"'{path}' is missing")
     check_file(root, path)
-    times_s, size, pixels = _frames(path)
+    times_s, size, has_colours = _frames(path)
     first = round(start_s * rate_hz)
-    if pixels.startswith("gray"):
-        raise LeftOutError(f"'{path}' is of '{pixels}' pixels, which are not colours")
+    if not has_colours:
+        raise LeftOutError(f"'{path}' is gray or of more than 8 bits, as depth is")
     if len(times_s) < first + length:
         raise LeftOutError(f"'{path}' shows {len(times_s) - first} frames of its {length}")
     wanted = start_s + np.arange(length) / rate_hz
@@ -54,22 +55,31 @@ def find_video(
     return Video(path, start_s, length, size, statistics)
 
 
+def of_colour(paths: Iterable[Path]) -> bool:
+    """Tell by the first video that can be read whether a camera shows colours; depth is gray or has more bits."""
+    for path in paths:
+        with contextlib.suppress(LeftOutError):
+            return _frames(path)[2]
+    return True
+
+
 @lru_cache(maxsize=64)
-def _frames(path: Path) -> tuple[np.ndarray, tuple[int, int], str]:
-    """Return when each frame is shown, in order, (height, width), and the format of pixels; nothing is decoded."""
+def _frames(path: Path) -> tuple[np.ndarray, tuple[int, int], bool]:
+    """Return when each frame is shown, in order, (height, width), and whether there are colours; nothing is decoded."""
     import av
     from av.error import FFmpegError
 
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            size, pixels = (stream.height, stream.width), str(stream.codec_context.pix_fmt)
+            size, pixels = (stream.height, stream.width), stream.codec_context.format
+            has_colours = pixels is None or (len(pixels.components) >= 3 and pixels.components[0].bits == 8)
             times = [float(p.pts * p.time_base) for p in container.demux(stream) if p.pts is not None and p.time_base]
     except (FFmpegError, OSError, IndexError, ValueError) as error:
         raise LeftOutError(f"'{path}' cannot be read ({str(error).splitlines()[0]})") from error
     if not times or min(size) < 1:
         raise LeftOutError(f"'{path}' shows no frame")
-    return np.sort(np.array(times)), size, pixels
+    return np.sort(np.array(times)), size, has_colours
 
 
 def to_statistics(entry: Any) -> dict[str, np.ndarray] | None:

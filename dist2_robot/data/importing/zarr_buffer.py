@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dist2_robot.data.importing.bounds import MAX_BYTES, check_array
-from dist2_robot.data.importing.files import is_inside
+from dist2_robot.data.importing.files import check_file, is_inside
 from dist2_robot.data.importing.layout import by_name
 from dist2_robot.data.importing.source import Column, Frames, Source, SourceEpisode
 from dist2_robot.data.importing.spans import spans_of
@@ -28,6 +28,8 @@ def is_zarr(path: Path) -> bool:
     """Tell whether a folder is a zarr group, or a .zip holds a replay buffer."""
     if path.is_dir():
         return any((path / name).is_file() for name in (".zgroup", _V3))
+    if not path.is_file():
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith((f"{ENDS}/{_V2}", f"{ENDS}/{_V3}")) for name in archive.namelist())
@@ -114,9 +116,10 @@ def _files(path: Path) -> dict[str, int]:
     if path.is_dir():
         files = {}
         for file in path.rglob("*"):
-            if not is_inside(path, file):
-                raise InputError(f"'{file}' is a link that leads out of '{path}': put the file itself there")
-            if file.is_file():
+            if file.is_symlink() and not is_inside(path, file):
+                raise InputError(f"'{file}' is a link that leads out of '{path}': put the data itself there")
+            if not file.is_dir():
+                check_file(path, file)
                 files[file.relative_to(path).as_posix()] = file.stat().st_size
         return files
     try:

@@ -25,6 +25,7 @@ from tests.data.importing.others import (
     write_lerobot_v3,
     write_minari,
     write_robomimic,
+    write_video,
     write_zarr,
 )
 
@@ -92,6 +93,17 @@ def test_robomimic(tmp_path):
     )
 
 
+def test_robomimic_tells_rate_and_robot(tmp_path):
+    import h5py
+
+    source = write_robomimic(tmp_path / "low_dim.hdf5")
+    with h5py.File(source, "a") as file:
+        file["data"].attrs["env_args"] = json.dumps({"env_kwargs": {"control_freq": 20, "robots": ["Panda"]}})
+    imported, folder, _ = bring_in(source, tmp_path / "new")
+    assert (folder.rate_hz, folder.info["robot_type"]) == (20, "Panda")
+    assert not any(line.startswith("rate") for line in imported.assumed)
+
+
 def test_columns_are_joined_in_the_order_that_is_asked_for(tmp_path):
     source = write_robomimic(tmp_path / "low_dim.hdf5")
     join = {STATE: ["object", "obs/robot0_eef_pos"]}
@@ -110,6 +122,7 @@ def test_aloha(tmp_path, compressed):
     np.testing.assert_array_equal(read[STATE], whole(14))
     assert any(line.startswith("observations/qvel (14,) float32: not asked for") for line in imported.left_out)
     assert any(line.startswith("task: 'not told'") for line in imported.assumed)
+    assert "rate: 50 Hz, as rate_hz= says" in imported.assumed
     for i, start in enumerate(STARTS):
         seen = shown(opened(tmp_path / "new")[start + 1], "observation.images.cam_high")
         np.testing.assert_allclose(seen, pictures(i, 24)[1], atol=6 if compressed else 0)
@@ -199,6 +212,15 @@ def test_lerobot_v2_without_its_videos(tmp_path):
     assert folder.cameras() == {}
     np.testing.assert_array_equal(read["action"], whole(3, 50))
     assert opened(tmp_path / "new")[0]["task"] == TASK
+
+
+def test_a_camera_of_depth_is_not_taken_for_colours(tmp_path):
+    source = write_lerobot_v2(tmp_path / "old")
+    for i in range(len(LENGTHS)):
+        write_video(source / f"videos/chunk-000/{CAMERA}/episode_{i:06d}.mp4", pictures(i), pixels="gray10le")
+    imported, folder, _ = bring_in(source, tmp_path / "new")
+    assert imported.left_out[0].startswith(f"{CAMERA}: its videos are gray")
+    assert folder.cameras() == {}
 
 
 def test_lerobot_v3_under_other_names(tmp_path):

@@ -22,8 +22,7 @@ def trains(root, actions, numbers):
     data = load_training_data({**DATASET, "root": str(root)}, horizon=8, seed=0, pictures=False)
     assert len(data.spec) == actions
     assert data.table.features[STATE].shape[1] == numbers
-    batch = data.learn[0]
-    assert batch is not None
+    assert len(data.training) + len(data.held_out) == len(data.table.features["action"])
 
 
 def theirs(root):

@@ -323,6 +323,23 @@ def test_files_of_the_hugging_face_cache_are_links_that_are_followed(tmp_path):
     assert import_dataset(revision, tmp_path / "new", ImportOptions()).episodes == 3
 
 
+@pytest.mark.fault("A8")
+def test_a_pipe_in_place_of_a_file_does_not_hang(tmp_path):
+    for name in ("a.npz", "a.zip", "a.hdf5"):
+        os.mkfifo(tmp_path / name)
+        refuses(tmp_path / name, "regular file")
+    for source, name in (
+        (write_zarr(tmp_path / "a.zarr"), "data/action/0.0"),
+        (write_aloha(tmp_path / "aloha"), "episode_9.hdf5"),
+        (write_lerobot_v2(tmp_path / "old", video=False), "meta/tasks.jsonl"),
+        (write_lerobot_v2(tmp_path / "older", video=False), "data/chunk-000/episode_000000.parquet"),
+        (write_lerobot_v2(tmp_path / "oldest", video=False), "meta/info.json"),
+    ):
+        (source / name).unlink()
+        os.mkfifo(source / name)
+        refuses(source, "regular file", rate_hz=None if source.name.startswith("old") else 10)
+
+
 @pytest.mark.fault("A12")
 @pytest.mark.parametrize(
     ("key", "value"),
