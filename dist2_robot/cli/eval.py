@@ -95,6 +95,13 @@ def evaluate(config: dict[str, Any]) -> int:
 def _score(policy: Policy, manifest: Manifest, config: Mapping[str, Any]) -> int:
     """Score recorded episodes in place of simulated ones."""
     checkpoint = Path(config["checkpoint"])
+    for option in ("ensemble", "until", "max_steps", "reward_model"):
+        if config[option] is not None:
+            raise InputError(
+                f"{option}= is of a simulation, and '{checkpoint}' names none: give env=..., or leave it out"
+            )
+    if config["env"]["id"] == "recorded":
+        print(f"'{checkpoint}' names no simulation (env=...): it is scored on recorded episodes")
     windows, data = held_out_windows(checkpoint, policy, manifest, config["dataset"]["root"], config["dataset"]["spec"])
     output = Path(config["output"] or run_of(checkpoint) / "eval")
     about = {

@@ -79,7 +79,9 @@ def held_out_windows(
         target=sizes.get("target", ACTION),
     )
     held_out = len(data.held_out)
-    if data.table.fingerprint != manifest.dataset.get("fingerprint") or held_out != manifest.dataset["held_out_frames"]:
+    if data.table.fingerprint != manifest.dataset.get("fingerprint") or held_out != manifest.dataset.get(
+        "held_out_frames"
+    ):
         raise InputError(
             f"'{data.name}' is not what '{checkpoint}' was trained on any more, so nobody knows which episodes it has "
             "not learned from: restore it, or name recorded episodes with dataset.root="
@@ -140,7 +142,10 @@ def _config_of(run: Path, checkpoint: Path) -> dict[str, Any]:
             "recorded episodes with dataset.root="
         ) from None
     except (ValueError, AttributeError) as error:
-        raise InputError(f"'{run / CONFIG_FILE}' is no config of dist2-train ({error}): restore it") from error
+        raise InputError(
+            f"'{run / CONFIG_FILE}' is no config of dist2-train ({error}), so nobody knows what was held out: name "
+            "recorded episodes with dataset.root="
+        ) from error
     return config
 
 

@@ -10,6 +10,7 @@ from dist2_robot.evaluation.held_out_scores import SCORES, TEACHER_FORCED
 from dist2_robot.evaluation.paired_scores import PairedScores, compare_scores, mean_interval
 from dist2_robot.evaluation.run_files import RunFiles
 
+BY_EPISODE, BY_SEED = "episode", "training seed"
 COMPARED = {"mae": "error", "crps": "CRPS", "nll": "nats"}
 
 
@@ -36,7 +37,7 @@ def compare_held_out(scores: Mapping[str, Mapping[str, Any]], *, strict: bool = 
                 raise
             differences.append(heading | {"note": str(error)})
     rows = [held_out_row(name, content) for name, content in scores.items()]
-    return {"baseline": baseline, "by": "episode", "rows": rows, "differences": differences}
+    return {"baseline": baseline, "by": BY_EPISODE, "rows": rows, "differences": differences}
 
 
 def compare_held_out_methods(runs: Sequence[RunFiles]) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def compare_held_out_methods(runs: Sequence[RunFiles]) -> dict[str, Any]:
             differences.append(heading | {"n": len(shared), "scores": compared})
         except InputError as error:
             differences.append(heading | {"note": str(error)})
-    return {"baseline": baseline, "by": "training seed", "rows": rows, "differences": differences}
+    return {"baseline": baseline, "by": BY_SEED, "rows": rows, "differences": differences}
 
 
 def held_out_row(name: str, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One HTML page on one or more runs, complete in itself: it loads nothing, opens offline and can be mailed."""
 
 import base64
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation import compare, distributions, figures, held_out_figures, returns
 from dist2_robot.evaluation.comparison_picture import methods_figure
-from dist2_robot.evaluation.held_out_compare import compare_held_out
+from dist2_robot.evaluation.held_out_compare import BY_SEED, compare_held_out, compare_held_out_methods
 from dist2_robot.evaluation.held_out_table import dimension_rows, notes
 from dist2_robot.evaluation.held_out_text import held_out_tables
 from dist2_robot.evaluation.methods import are_methods, compare_methods, tables
@@ -63,6 +64,7 @@ def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
     """Everything that the template shows."""
     evaluated = [run for run in runs if run.results]
     methods, names = _methods(evaluated), list(dict.fromkeys(run.name for run in runs))
+    scored = [run for run in runs if run.held_out]
     runs, evaluated = _with_different_names(runs), _with_different_names(evaluated)
     return {
         "title": " · ".join(names[:3]) + (" · …" if len(names) > 3 else ""),
@@ -75,7 +77,7 @@ def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
             (figures.error_figure(runs), "Held-out action error against training steps"),
             (figures.success_curve_figure(runs), "Success rate against training steps"),
         ),
-        "held_out": _held_out(runs),
+        "held_out": _held_out(runs, scored) if scored else None,
         # As far as the last validation tells, of runs from before there were scores.
         "errors": []
         if any(run.held_out for run in runs)
@@ -138,12 +140,19 @@ def _headline(runs: Sequence[RunFiles], evaluated: Sequence[RunFiles], paired: b
     }
 
 
-def _held_out(runs: Sequence[RunFiles]) -> dict[str, Any] | None:
-    """What is known without a simulation: scores of the runs, paired differences, and plots."""
+def _held_out(runs: Sequence[RunFiles], by_method: Sequence[RunFiles]) -> dict[str, Any]:
+    """What is known without a simulation: scores of the runs, paired differences, and plots.
+
+    Args:
+        runs: All of the page, each with a name of its own.
+        by_method: Those with scores, as they call themselves.
+    """
     scored = [(run.name, index, run.held_out) for index, run in enumerate(runs) if run.held_out]
-    if not scored:
-        return None
     compared = compare_held_out({name: content for name, _, content in scored})
+    if are_methods(by_method):
+        with contextlib.suppress(InputError):  # their names are alike by chance
+            compared = compare_held_out_methods(by_method)
+    order = [row["name"] for row in compared["rows"]] if compared["by"] == BY_SEED else [run.name for run in runs]
     tables = [table for table in held_out_tables(compared) if table]
     remarks = [entry[key] for entry in compared["differences"] for key in ("note", "remark") if key in entry]
     return {
@@ -155,7 +164,7 @@ def _held_out(runs: Sequence[RunFiles]) -> dict[str, Any] | None:
             (held_out_figures.dimension_figure(scored), "Error and CRPS by dimension"),
             (held_out_figures.coverage_figure(scored), "Truths inside of predicted intervals, by dimension"),
             (
-                held_out_figures.difference_figure(compared, [run.name for run in runs]),
+                held_out_figures.difference_figure(compared, order),
                 "Paired differences of error and CRPS",
             ),
         ),

@@ -107,7 +107,7 @@ def run_of(write_run):
     return write
 
 
-def test_methods_are_paired_by_training_seed(run_of):
+def test_methods_are_paired_by_training_seed(run_of, tmp_path):
     runs = [
         run_of(name, make_held_out(error, seed=seed), 10 * m + seed, seed)
         for m, (name, error) in enumerate((("a", 0.2), ("b", 0.16)))
@@ -121,6 +121,9 @@ def test_methods_are_paired_by_training_seed(run_of):
     assert (found["n"], found["p_value"]) == (3, pytest.approx(theirs.pvalue))
     assert found["difference"] == pytest.approx(np.mean(overall[3:]) - np.mean(overall[:3]))
     assert "method" in format_held_out_comparison(compared)
+    text = write_report(runs, tmp_path / "report.html").read_text()
+    assert "<th>method</th>" in text
+    assert "cannot be paired" not in text
 
     with pytest.raises(InputError, match="with training seed 0 and the same held-out episodes"):
         compare_held_out_methods([runs[0], runs[0]])
