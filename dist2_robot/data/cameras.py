@@ -148,7 +148,7 @@ def _of_video(path: Path) -> PictureFile | None:
     try:
         with av.open(str(path)) as container:
             context = container.streams.video[0].codec_context
-            if context.pix_fmt is None:
+            if context.pix_fmt is None or context.format is None:
                 return None
             is_one = context.pix_fmt.startswith(("gray", "ya"))
             return PictureFile(context.height, context.width, is_one, context.format.components[0].bits)

@@ -42,7 +42,7 @@ def add_camera(root, name=WRIST, **told):
 def test_chosen_episodes_have_their_pictures(tmp_path, chosen):
     root = write_film(tmp_path / "film")
     numbers = range(chosen) if isinstance(chosen, int) else chosen
-    rows = np.concatenate([np.flatnonzero(EPISODE_OF_ROW == number) for number in numbers])
+    rows = np.concatenate([np.flatnonzero(number == EPISODE_OF_ROW) for number in numbers])
     data = load(root, episodes=chosen)
     assert data.episodes == len(numbers)
     assert np.abs(brightness(data) - level(rows)).max() < 2
