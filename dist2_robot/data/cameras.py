@@ -20,7 +20,7 @@ _CHANNELS = (1, 3, 4)  # how many there may be: the sizes by which an axis is kn
 class Cameras:
     """Attributes:
     colour: Feature -> (height, width) of its pictures: of the first file, else as info.json tells.
-    left_out: Feature -> why its pictures are no colours, in some words, e.g. ``depth, 16 bit``.
+    left_out: Feature -> why its pictures are not read, in some words, e.g. ``depth, 16 bit``.
     """
 
     colour: Mapping[str, tuple[int, int]]
@@ -40,10 +40,11 @@ class PictureFile:
 def find_cameras(root: Path, features: Mapping[str, Any]) -> Cameras:
     """Return the cameras of a dataset.
 
-    No colours are: what info.json calls a depth map (as LeRobot's ``meta.depth_keys``), what has another number of
-    channels than 3, and, whatever info.json tells, pictures of one channel with more than 8 bits, or in parquet files.
-    A grey video of 8 bits that info.json says has 3 channels is in colour: LeRobot's decoder gives it as RGB, three
-    times the same, where it gives a grey picture of a parquet file as one channel.
+    Left out are features whose names do not begin with ``observation.``, and those whose pictures are no colours: what
+    info.json calls a depth map (as LeRobot's ``meta.depth_keys``), what has another number of channels than 3, and,
+    whatever info.json tells, pictures of one channel with more than 8 bits, or in parquet files. A grey video of 8 bits
+    that info.json says has 3 channels is in colour: LeRobot's decoder gives it as RGB, three times the same, where it
+    gives a grey picture of a parquet file as one channel.
 
     Args:
         root: The dataset.
@@ -55,7 +56,10 @@ def find_cameras(root: Path, features: Mapping[str, Any]) -> Cameras:
     colour: dict[str, tuple[int, int]] = {}
     left_out: dict[str, str] = {}
     for name, feature in features.items():
-        if not name.startswith("observation.") or feature["dtype"] not in ("video", "image"):
+        if feature["dtype"] not in ("video", "image"):
+            continue
+        if not name.startswith("observation."):
+            left_out[name] = "its name does not begin with 'observation.'"
             continue
         found, told = first_picture(root, name, feature["dtype"]), declared_shape(feature)
         if reason := _no_colours(feature, found, told):

@@ -12,7 +12,18 @@ from dist2_robot.data.cameras import declared_shape, find_cameras
 from dist2_robot.data.decode import decode_rows, read_rows
 from dist2_robot.data.folder import open_folder
 from dist2_robot.errors import InputError
-from tests.data.films import FILMED, ROWS, TIMES, VIDEO, change_info, film, level, put_pictures, write_film
+from tests.data.films import (
+    FILMED,
+    ROWS,
+    TIMES,
+    VIDEO,
+    change_info,
+    film,
+    level,
+    put_pictures,
+    rename_camera,
+    write_film,
+)
 from tests.data.recordings import CAMERA, write_filmed
 
 QUIET = {"x265-params": "log-level=none"}
@@ -186,6 +197,24 @@ def test_an_episode_without_all_of_its_pictures_is_left_out_and_the_others_keep_
     pictures = decode_rows(sound, CAMERA, read_rows(sound))
     kept = [i for i in range(ROWS) if not FILMED[0] <= i < FILMED[0] + FILMED[1]]
     assert np.abs(pictures.mean((1, 2, 3)) - level(np.array(kept))).max() < 3
+
+
+def test_small_videos_are_mended_as_pictures(tmp_path):
+    """The encoder crashes on less than 64 pixels."""
+    root = write_film(tmp_path / "film", size=(32, 48))
+    change_info(root, shape_of(shape=[32, 48, 3]))
+    mend(audit(root), tmp_path / "sound")
+    sound = open_folder(tmp_path / "sound")
+    assert sound.info["features"][CAMERA]["dtype"] == "image"
+    pictures = decode_rows(sound, CAMERA, read_rows(sound))
+    assert np.abs(pictures.mean((1, 2, 3)) - level(np.arange(ROWS))).max() < 2
+
+
+def test_a_camera_with_a_name_that_is_no_observation_is_left_out(tmp_path):
+    root = write_film(tmp_path / "film")
+    rename_camera(root, "front")
+    assert open_folder(root).left_out_cameras() == {"front": "its name does not begin with 'observation.'"}
+    assert next(f.message for f in audit(root).findings if f.check == "cameras").startswith("'front' is left out")
 
 
 def test_pictures_of_other_sizes_in_a_video_are_found(tmp_path):
