@@ -13,7 +13,7 @@ from dist2_robot.errors import InputError
 
 _COLOUR_MODES = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB")  # of PIL; all others have one channel
 _BITS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32}  # of PIL's modes; others have 8
-_CHANNELS = (1, 3, 4)  # how many there may be: the sizes by which an axis is known
+_CHANNELS = (3, 1, 4)  # how many there may be, the likeliest first: the sizes by which an axis is known
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def declared_shape(feature: Mapping[str, Any]) -> tuple[int, int, int] | None:
     """Return (height, width, channels) of a feature of info.json; None where it does not tell which axis is which.
 
     The names of the axes are looked at by their first letters, bare or inside of a list or a mapping. They count if the
-    axis that they call channels has as many as channels can be (1, 3 or 4); else the first or the last axis is it, if
-    only one of them can be. Two axes are height and width.
+    axis that they call channels has as many as channels can be; else the first or the last axis is it, whichever has 3,
+    or 1, or 4, if not both have. Two axes are height and width.
     """
     shape, letters = feature["shape"], _letters(feature.get("names"))
     if len(shape) == 2:
@@ -89,7 +89,8 @@ def declared_shape(feature: Mapping[str, Any]) -> tuple[int, int, int] | None:
     if len(shape) != 3:
         return None
     if letters is None or shape[letters.index("c")] not in _CHANNELS:
-        possible = [axis for axis in (0, 2) if shape[axis] in _CHANNELS]
+        most_like = next((count for count in _CHANNELS if count in (shape[0], shape[2])), 0)
+        possible = [axis for axis in (0, 2) if shape[axis] == most_like]
         if len(possible) != 1:
             return None
         letters = "chw" if possible == [0] else "hwc"
@@ -168,5 +169,7 @@ def _of_table(path: Path, camera: str) -> PictureFile | None:
         batch = next(pq.ParquetFile(path, buffer_size=1 << 16).iter_batches(1, columns=[camera]))
         with Image.open(io.BytesIO(batch.column(0)[0].as_py()["bytes"])) as picture:
             return PictureFile(picture.height, picture.width, is_grey(picture.mode), _BITS.get(picture.mode, 8))
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, StopIteration):
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, StopIteration, SyntaxError):
+        return None
+    except Image.DecompressionBombError:
         return None

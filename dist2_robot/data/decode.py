@@ -237,8 +237,11 @@ def _loader(cell: Any) -> Callable[[], Any]:
     from PIL import Image
 
     def load() -> Any:
-        picture = Image.open(io.BytesIO(cell["bytes"]))
-        picture.load()
+        try:
+            picture = Image.open(io.BytesIO(cell["bytes"]))
+            picture.load()
+        except (SyntaxError, Image.DecompressionBombError) as error:  # what PIL says of some damaged files
+            raise ValueError(str(error)) from error
         if is_grey(picture.mode):
             raise ValueError(f"it has one channel, of PIL's mode {picture.mode}, and no colours")
         return picture

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -58,6 +59,7 @@ def test_axes_that_are_not_clear_are_not_guessed():
     assert declared_shape({"shape": [3, 64, 3], "names": None}) is None
     assert declared_shape({"shape": [3, 64, 3], "names": HWC}) == (3, 64, 3)
     assert declared_shape({"shape": [48, 64, 7], "names": None}) is None
+    assert declared_shape({"shape": [4, 4, 3], "names": None}) == (4, 4, 3)
     assert declared_shape({"shape": [48, 64, 1], "names": HWC}) == (48, 64, 1)
     assert declared_shape({"shape": [48, 64], "names": ["height", "width"]}) == (48, 64, 1)
     assert declared_shape({"shape": [48, 64, 3, 2], "names": None}) is None
@@ -197,6 +199,20 @@ def test_an_episode_without_all_of_its_pictures_is_left_out_and_the_others_keep_
     pictures = decode_rows(sound, CAMERA, read_rows(sound))
     kept = [i for i in range(ROWS) if not FILMED[0] <= i < FILMED[0] + FILMED[1]]
     assert np.abs(pictures.mean((1, 2, 3)) - level(np.array(kept))).max() < 3
+
+
+def test_a_picture_that_claims_to_be_enormous_is_one_clear_line_and_a_finding(tmp_path):
+    root, colour = write_filmed(tmp_path / "reach"), png("RGB", np.uint8)
+    huge = bytearray(colour(0))
+    huge[16:24] = (60_000).to_bytes(4, "big") * 2
+    huge[29:33] = zlib.crc32(huge[12:29]).to_bytes(4, "big")
+    put_pictures(root, lambda row: bytes(huge) if row == 14 else colour(row))
+    folder = open_folder(root)
+    with pytest.raises(InputError, match="frame 2 of episode 1 cannot be decoded"):
+        decode_rows(folder, CAMERA, read_rows(folder))
+    assert [(f.check, f.episode, f.frame) for f in audit(root).of("error")] == [("videos", 1, 2)]
+    put_pictures(root, lambda row: bytes(huge))
+    assert open_folder(root).cameras() == {CAMERA: (64, 64)}
 
 
 def test_small_videos_are_mended_as_pictures(tmp_path):
