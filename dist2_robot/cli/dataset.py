@@ -195,7 +195,7 @@ def _observed(
         return None, cameras if pictures else []
     if pictures and (named := [name for name in wanted if name in odd]):
         raise InputError(
-            f"dataset.observations names '{named[0]}', whose pictures are no colours ({odd[named[0]]}): leave it out"
+            f"dataset.observations names '{named[0]}', whose pictures are not read ({odd[named[0]]}): leave it out"
         )
     numbers = [name for name in wanted if name not in cameras and name not in odd]
     return numbers, [name for name in wanted if name in cameras and pictures]

@@ -13,14 +13,14 @@ from dist2_robot.errors import InputError
 
 _COLOUR_MODES = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB")  # of PIL; all others have one channel
 _BITS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32}  # of PIL's modes; others have 8
-_CHANNELS = (1, 3, 4)  # how many there may be: the sizes by which an axis is known
+_CHANNELS = (3, 1, 4)  # how many there may be, the likeliest first: the sizes by which an axis is known
 
 
 @dataclass(frozen=True)
 class Cameras:
     """Attributes:
     colour: Feature -> (height, width) of its pictures: of the first file, else as info.json tells.
-    left_out: Feature -> why its pictures are no colours, in some words, e.g. ``depth, 16 bit``.
+    left_out: Feature -> why its pictures are not read, in some words, e.g. ``depth, 16 bit``.
     """
 
     colour: Mapping[str, tuple[int, int]]
@@ -40,10 +40,11 @@ class PictureFile:
 def find_cameras(root: Path, features: Mapping[str, Any]) -> Cameras:
     """Return the cameras of a dataset.
 
-    No colours are: what info.json calls a depth map (as LeRobot's ``meta.depth_keys``), what has another number of
-    channels than 3, and, whatever info.json tells, pictures of one channel with more than 8 bits, or in parquet files.
-    A grey video of 8 bits that info.json says has 3 channels is in colour: LeRobot's decoder gives it as RGB, three
-    times the same, where it gives a grey picture of a parquet file as one channel.
+    Left out are features whose names do not begin with ``observation.``, and those whose pictures are no colours: what
+    info.json calls a depth map (as LeRobot's ``meta.depth_keys``), what has another number of channels than 3, and,
+    whatever info.json tells, pictures of one channel with more than 8 bits, or in parquet files. A grey video of 8 bits
+    that info.json says has 3 channels is in colour: LeRobot's decoder gives it as RGB, three times the same, where it
+    gives a grey picture of a parquet file as one channel.
 
     Args:
         root: The dataset.
@@ -55,7 +56,10 @@ def find_cameras(root: Path, features: Mapping[str, Any]) -> Cameras:
     colour: dict[str, tuple[int, int]] = {}
     left_out: dict[str, str] = {}
     for name, feature in features.items():
-        if not name.startswith("observation.") or feature["dtype"] not in ("video", "image"):
+        if feature["dtype"] not in ("video", "image"):
+            continue
+        if not name.startswith("observation."):
+            left_out[name] = "its name does not begin with 'observation.'"
             continue
         found, told = first_picture(root, name, feature["dtype"]), declared_shape(feature)
         if reason := _no_colours(feature, found, told):
@@ -76,8 +80,8 @@ def declared_shape(feature: Mapping[str, Any]) -> tuple[int, int, int] | None:
     """Return (height, width, channels) of a feature of info.json; None where it does not tell which axis is which.
 
     The names of the axes are looked at by their first letters, bare or inside of a list or a mapping. They count if the
-    axis that they call channels has as many as channels can be (1, 3 or 4); else the first or the last axis is it, if
-    only one of them can be. Two axes are height and width.
+    axis that they call channels has as many as channels can be; else the first or the last axis is it, whichever has 3,
+    or 1, or 4, if not both have. Two axes are height and width.
     """
     shape, letters = feature["shape"], _letters(feature.get("names"))
     if len(shape) == 2:
@@ -85,7 +89,8 @@ def declared_shape(feature: Mapping[str, Any]) -> tuple[int, int, int] | None:
     if len(shape) != 3:
         return None
     if letters is None or shape[letters.index("c")] not in _CHANNELS:
-        possible = [axis for axis in (0, 2) if shape[axis] in _CHANNELS]
+        most_like = next((count for count in _CHANNELS if count in (shape[0], shape[2])), 0)
+        possible = [axis for axis in (0, 2) if shape[axis] == most_like]
         if len(possible) != 1:
             return None
         letters = "chw" if possible == [0] else "hwc"
@@ -148,7 +153,7 @@ def _of_video(path: Path) -> PictureFile | None:
     try:
         with av.open(str(path)) as container:
             context = container.streams.video[0].codec_context
-            if context.pix_fmt is None:
+            if context.pix_fmt is None or context.format is None:
                 return None
             is_one = context.pix_fmt.startswith(("gray", "ya"))
             return PictureFile(context.height, context.width, is_one, context.format.components[0].bits)
@@ -164,5 +169,7 @@ def _of_table(path: Path, camera: str) -> PictureFile | None:
         batch = next(pq.ParquetFile(path, buffer_size=1 << 16).iter_batches(1, columns=[camera]))
         with Image.open(io.BytesIO(batch.column(0)[0].as_py()["bytes"])) as picture:
             return PictureFile(picture.height, picture.width, is_grey(picture.mode), _BITS.get(picture.mode, 8))
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, StopIteration):
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, StopIteration, SyntaxError):
+        return None
+    except Image.DecompressionBombError:
         return None

@@ -97,15 +97,17 @@ def picture_requests(folder: DatasetFolder, camera: str, rows: Rows) -> list[Pic
         return _in_tables(folder, rows)
     starts = _episode_starts(folder, camera)
     found: dict[Path, list[np.ndarray]] = {}
-    for number in np.unique(rows.episode).tolist():
+    order = np.argsort(rows.episode, kind="stable")
+    numbers, begins = np.unique(rows.episode[order], return_index=True)
+    for number, places in zip(numbers.tolist(), np.split(order, begins[1:]), strict=True):
         if number not in starts:
             raise InputError(f"'{folder.root / 'meta/episodes'}' does not tell of episode {number}: restore it")
-        found.setdefault(starts[number][0], []).append(np.flatnonzero(rows.episode == number))
+        found.setdefault(starts[number][0], []).append(places)
     requests = []
     for path in sorted(found):
         places = np.concatenate(found[path])
-        begins = np.array([starts[number][1] for number in rows.episode[places].tolist()])
-        requests.append(PictureRequest(path, places, begins + rows.time_s[places]))
+        begins_s = np.array([starts[number][1] for number in rows.episode[places].tolist()])
+        requests.append(PictureRequest(path, places, begins_s + rows.time_s[places]))
     return requests
 
 
@@ -235,8 +237,11 @@ def _loader(cell: Any) -> Callable[[], Any]:
     from PIL import Image
 
     def load() -> Any:
-        picture = Image.open(io.BytesIO(cell["bytes"]))
-        picture.load()
+        try:
+            picture = Image.open(io.BytesIO(cell["bytes"]))
+            picture.load()
+        except (SyntaxError, Image.DecompressionBombError) as error:  # what PIL says of some damaged files
+            raise ValueError(str(error)) from error
         if is_grey(picture.mode):
             raise ValueError(f"it has one channel, of PIL's mode {picture.mode}, and no colours")
         return picture

@@ -30,16 +30,14 @@ class FastLeRobotDataset(LeRobotDataset):
             keywords: Of it.
 
         Raises:
-            ValueError: It has cameras of depth or of one channel, which are not read.
+            ValueError: It has cameras that are not read: of depth, or of one channel.
             InputError: A picture is missing, or none is within ``tolerance_s`` of its row's time.
         """
         super().__init__(*arguments, **keywords)
         folder = open_folder(Path(self.root))
         if odd := {**dict.fromkeys(self.meta.depth_keys, "depth"), **folder.left_out_cameras()}:
             said = ", ".join(f"{name} ({reason})" for name, reason in odd.items())
-            raise ValueError(f"cameras without colours are not read: {said}: use LeRobotDataset")
-        if unknown := set(self.meta.camera_keys) - set(folder.cameras()):
-            raise ValueError(f"cameras are read that are called 'observation....', not {sorted(unknown)}")
+            raise ValueError(f"these cameras are not read: {said}: use LeRobotDataset")
         self._tasks = [] if self.meta.tasks is None else list(self.meta.tasks.index)
         table = self.hf_dataset.data.table
         numeric = [name for name in table.column_names if name not in self.meta.camera_keys]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,11 +10,16 @@ import pytest
 
 from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.dataset import load_training_data
+from dist2_robot.cli.deploy import _simulated
+from dist2_robot.deploy.forms.exported_folder import EXPORT_FILE
 from dist2_robot.errors import InputError
+from dist2_robot.types import ObservationSpec
 from tests.cli.small import SMALL
 from tests.cli.test_refusals import check_one_line
 from tests.data.films import EPISODE_OF_ROW, ROWS, VIDEO, change_info, film, level, rename_camera, write_film
 from tests.data.recordings import CAMERA
+from tests.deploy.fakes import FakeClock, FakeRobot
+from tests.deploy.rigs import card_of
 
 CONFIG = {"repo_id": None, "episodes": None, "image_size": None, "validation": 0.0, "observations": None}
 STATE, GOAL = "observation.state", "observation.environment_state"
@@ -112,8 +118,6 @@ def test_cameras_of_other_shapes_do_not_go_together(tmp_path):
 
 
 def test_what_is_recorded_travels_and_is_not_needed(tmp_path):
-    from dist2_robot.types import ObservationSpec
-
     data = load(write_film(tmp_path / "film"), image_size=[24, 32])
     spec = data.observation
     assert (spec.pictures, spec.recorded, spec.picture_size) == ({CAMERA: (24, 32)}, {CAMERA: (64, 64)}, (24, 32))
@@ -127,3 +131,13 @@ def test_other_names_of_cameras_are_read(tmp_path):
     rename_camera(root, WRIST)
     film(root / str(VIDEO).replace(CAMERA, WRIST), np.arange(ROWS) / 20, level(np.arange(ROWS)))
     assert list(load(root).observation.pictures) == [WRIST]
+
+
+def test_a_simulated_robot_draws_in_the_recorded_size(tmp_path):
+    (tmp_path / EXPORT_FILE).touch()
+    spec = FakeRobot(FakeClock()).description.spec
+    seen = ObservationSpec({}, {CAMERA: (64, 64)}, recorded={CAMERA: (84, 84)})
+    robot = {"task": "Reach", "kwargs": {}, "velocity": {}}
+    for observation, size in ((seen, 84), (replace(seen, recorded={}), 64)):
+        told = _simulated(robot, tmp_path, card_of(spec, observation=observation), 0)
+        assert (told["kwargs"]["cameras"], told["kwargs"]["image_size"]) == (["front"], size)

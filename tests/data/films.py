@@ -29,7 +29,7 @@ STARTS_S = np.cumsum([0, *FILMED[:-1]]) / RATE_HZ  # of the episodes in the vide
 STEP = 5  # of brightness, from one row's picture to the next
 
 
-def level(row: int | np.ndarray) -> int | np.ndarray:
+def level(row: Any) -> Any:
     """Return how bright the picture of a row is."""
     return 10 + STEP * row
 
@@ -50,7 +50,7 @@ def film(
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         options = {"preset": "ultrafast", "crf": "4"} if options is None else dict(options)
-        stream = container.add_stream(codec, rate=60, options=options)
+        stream: Any = container.add_stream(codec, rate=60, options=options)
         stream.height, stream.width = size
         stream.pix_fmt = pix_fmt
         stream.time_base = stream.codec_context.time_base = Fraction(1, 90_000)

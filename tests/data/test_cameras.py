@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -12,7 +13,18 @@ from dist2_robot.data.cameras import declared_shape, find_cameras
 from dist2_robot.data.decode import decode_rows, read_rows
 from dist2_robot.data.folder import open_folder
 from dist2_robot.errors import InputError
-from tests.data.films import FILMED, ROWS, TIMES, VIDEO, change_info, film, level, put_pictures, write_film
+from tests.data.films import (
+    FILMED,
+    ROWS,
+    TIMES,
+    VIDEO,
+    change_info,
+    film,
+    level,
+    put_pictures,
+    rename_camera,
+    write_film,
+)
 from tests.data.recordings import CAMERA, write_filmed
 
 QUIET = {"x265-params": "log-level=none"}
@@ -47,6 +59,7 @@ def test_axes_that_are_not_clear_are_not_guessed():
     assert declared_shape({"shape": [3, 64, 3], "names": None}) is None
     assert declared_shape({"shape": [3, 64, 3], "names": HWC}) == (3, 64, 3)
     assert declared_shape({"shape": [48, 64, 7], "names": None}) is None
+    assert declared_shape({"shape": [4, 4, 3], "names": None}) == (4, 4, 3)
     assert declared_shape({"shape": [48, 64, 1], "names": HWC}) == (48, 64, 1)
     assert declared_shape({"shape": [48, 64], "names": ["height", "width"]}) == (48, 64, 1)
     assert declared_shape({"shape": [48, 64, 3, 2], "names": None}) is None
@@ -186,6 +199,38 @@ def test_an_episode_without_all_of_its_pictures_is_left_out_and_the_others_keep_
     pictures = decode_rows(sound, CAMERA, read_rows(sound))
     kept = [i for i in range(ROWS) if not FILMED[0] <= i < FILMED[0] + FILMED[1]]
     assert np.abs(pictures.mean((1, 2, 3)) - level(np.array(kept))).max() < 3
+
+
+def test_a_picture_that_claims_to_be_enormous_is_one_clear_line_and_a_finding(tmp_path):
+    root, colour = write_filmed(tmp_path / "reach"), png("RGB", np.uint8)
+    huge = bytearray(colour(0))
+    huge[16:24] = (60_000).to_bytes(4, "big") * 2
+    huge[29:33] = zlib.crc32(huge[12:29]).to_bytes(4, "big")
+    put_pictures(root, lambda row: bytes(huge) if row == 14 else colour(row))
+    folder = open_folder(root)
+    with pytest.raises(InputError, match="frame 2 of episode 1 cannot be decoded"):
+        decode_rows(folder, CAMERA, read_rows(folder))
+    assert [(f.check, f.episode, f.frame) for f in audit(root).of("error")] == [("videos", 1, 2)]
+    put_pictures(root, lambda row: bytes(huge))
+    assert open_folder(root).cameras() == {CAMERA: (64, 64)}
+
+
+def test_small_videos_are_mended_as_pictures(tmp_path):
+    """The encoder crashes on less than 64 pixels."""
+    root = write_film(tmp_path / "film", size=(32, 48))
+    change_info(root, shape_of(shape=[32, 48, 3]))
+    mend(audit(root), tmp_path / "sound")
+    sound = open_folder(tmp_path / "sound")
+    assert sound.info["features"][CAMERA]["dtype"] == "image"
+    pictures = decode_rows(sound, CAMERA, read_rows(sound))
+    assert np.abs(pictures.mean((1, 2, 3)) - level(np.arange(ROWS))).max() < 2
+
+
+def test_a_camera_with_a_name_that_is_no_observation_is_left_out(tmp_path):
+    root = write_film(tmp_path / "film")
+    rename_camera(root, "front")
+    assert open_folder(root).left_out_cameras() == {"front": "its name does not begin with 'observation.'"}
+    assert next(f.message for f in audit(root).findings if f.check == "cameras").startswith("'front' is left out")
 
 
 def test_pictures_of_other_sizes_in_a_video_are_found(tmp_path):

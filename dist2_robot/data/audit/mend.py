@@ -13,7 +13,7 @@ from dist2_robot.data.audit.videos import recorded_rows
 from dist2_robot.data.decode import Rows, decode_rows
 from dist2_robot.data.episode import Episode
 from dist2_robot.data.recorded_spec import recorded_spec
-from dist2_robot.data.writer import write_dataset
+from dist2_robot.data.writer import SMALLEST_VIDEO, write_dataset
 from dist2_robot.errors import InputError
 
 # Errors in what is written anew, and so of no account: nothing of it is copied.
@@ -60,7 +60,9 @@ def mend(audit: Audit, new: Path) -> LeftOut:
     recording.pop("episode_seeds", None)
     observed = [name for name in contents.vectors if name.startswith("observation.")]
     pictures = [name for name in contents.folder.cameras() if name not in cameras] if _has_cameras(contents) else []
-    features = contents.folder.info["features"]
+    features, sizes = contents.folder.info["features"], contents.folder.cameras() if pictures else {}
+    # PNGs lose nothing, and stay such; pictures too small for a video become PNGs.
+    video = all(features[name]["dtype"] == "video" and min(sizes[name]) >= SMALLEST_VIDEO for name in pictures)
     write_dataset(
         new,
         _episodes(contents, kept, observed, pictures),
@@ -68,7 +70,7 @@ def mend(audit: Audit, new: Path) -> LeftOut:
         observation_names={name: contents.folder.names(name) for name in observed},
         robot_type=str(contents.folder.info.get("robot_type") or "unknown"),
         recording=recording,
-        video=not any(features[name]["dtype"] == "image" for name in pictures),  # PNGs lose nothing, and stay such
+        video=video,
     )
     return LeftOut(left_out, cameras)
 
