@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.actions.spec import UNKNOWN_UNIT
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import read_json
 
@@ -88,7 +89,19 @@ def read_manifest(folder: Path) -> Manifest:
     wrong += [] if _are_units(content.get("observation_units", {})) else ["observation_units"]
     if wrong:
         raise InputError(f"'{path}' has no valid '{wrong[0]}': {_DAMAGED}")
+    if "observation_units" not in content:
+        content["action_spec"] = _without_guessed_units(content["action_spec"])
     return Manifest(**content)
+
+
+def _without_guessed_units(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a spec of data that told none without units: programs that wrote none of states took those of actions
+    from the name of the robot, which calls numbers degrees that may be percent.
+    """
+    dimensions = spec.get("dimensions")
+    if spec.get("source") != "data" or not isinstance(dimensions, list):
+        return spec
+    return spec | {"dimensions": [{**d, "unit": UNKNOWN_UNIT} if isinstance(d, dict) else d for d in dimensions]}
 
 
 def _digest(content: Mapping[str, Any]) -> str:
