@@ -226,6 +226,19 @@ def test_units_of_what_is_observed_are_kept_and_the_first_manifests_had_none(tmp
     assert read_manifest(tmp_path / "run").observation_units == {}
 
 
+@pytest.mark.parametrize(("source", "known"), [("data", False), ("environment", True)])
+def test_units_that_were_guessed_from_the_name_of_a_robot_are_unknown(tmp_path, source, known):
+    """Before manifests told units of states, percent of an SO-101 was called degrees, and sent as such."""
+    policy = tiny_policy()
+    manifest = manifest_of(policy, 1)
+    manifest = dataclasses.replace(manifest, action_spec={**manifest.action_spec, "source": source})
+    save_checkpoint(tmp_path / "run", manifest, policy.state_dict(), {})
+    assert read_manifest(tmp_path / "run").action_spec == manifest.action_spec
+    change_manifest(tmp_path / "run", observation_units="gone")
+    found = [d["unit"] for d in read_manifest(tmp_path / "run").action_spec["dimensions"]]
+    assert found == [d["unit"] if known else "?" for d in manifest.action_spec["dimensions"]]
+
+
 @pytest.mark.fault("S2")
 @pytest.mark.parametrize(
     ("changes", "says"),
