@@ -7,6 +7,7 @@ import pytest
 
 from dist2_robot.actions.spec_file import read_spec_file
 from dist2_robot.actions.told_spec import told_by_environment, told_spec
+from dist2_robot.data.audit.audit import audit
 from dist2_robot.data.folder import open_folder
 from dist2_robot.data.joining import in_one_order
 from dist2_robot.data.recorded_spec import describe
@@ -266,3 +267,25 @@ def test_a_file_is_read_and_what_makes_no_sense_in_it_is_named(tmp_path):
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="there is no file"):
         read_spec_file(tmp_path / "none.yaml")
+
+
+def test_an_angle_that_is_told_to_wrap_does_not_jump(tmp_path):
+    angle = (np.linspace(0, 3 * 360, 240) % 360).astype(np.float32)[:, None]
+    root = write_strange(tmp_path / "a", {"observation.state": angle, "action": swings([1], 240)}, robot_type=None)
+    assert [f.check for f in audit(root).findings if f.check == "jumps"] == ["jumps"]
+    told = [told_spec({"observation.state": [{"name": "angle", "low": 0, "high": 360, "wraps": True}]}, "'arm.yaml'")]
+    assert [f for f in audit(root, told=told).findings if f.check == "jumps"] == []
+
+
+def test_movements_are_not_taken_for_absolute_targets_without_a_word(tmp_path):
+    state = swings([90, 80, 60, 70, 85, 45])
+    root = write_arm(tmp_path / "absolute", state)
+    assert [f for f in audit(root).findings if f.check == "control mode"] == []
+    told = {"action": NAMES, "observation.state": NAMES}
+    columns = {"observation.state": state, "action": np.gradient(state, axis=0).astype(np.float32)}
+    root = write_strange(tmp_path / "movements", columns, names=told)
+    (finding,) = [f for f in audit(root).findings if f.check == "control mode"]
+    assert "may be movements, not absolute targets; tell control_mode" in finding.message
+    assert [
+        f for f in audit(root, told=tell({"name": NAMES[0]}, control_mode="delta")).findings if "mode" in f.check
+    ] == []

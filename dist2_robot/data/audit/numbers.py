@@ -7,6 +7,8 @@ import numpy as np
 
 from dist2_robot.data.audit.contents import STATS_FILE, Contents
 from dist2_robot.data.audit.finding import Finding
+from dist2_robot.data.audit.meaning import recorded_meaning
+from dist2_robot.errors import InputError
 
 NEAR_CONSTANT = 1e-4  # spread over magnitude, below which dividing by it blows up noise
 SATURATED = 0.5  # share of frames at a limit
@@ -74,6 +76,8 @@ def check_jumps(contents: Contents) -> Iterator[Finding]:
         values = contents.columns[name].astype(np.float64)
         step = np.abs(np.diff(values, axis=0))
         step[np.diff(episode) != 0] = 0
+        for column, period in _periods(contents, name).items():
+            step[:, column] = np.minimum(step[:, column], np.abs(period - step[:, column]))
         for column, title in enumerate(_names(contents, name)):
             if "gripper" in title or not np.isfinite(values[:, column]).all():
                 continue
@@ -85,6 +89,16 @@ def check_jumps(contents: Contents) -> Iterator[Finding]:
                 jump = step[np.argmax(far) - 1, column]
                 text = f"'{name}', {title}, jumps by {jump:g} within a frame; 95 % move by {usual:.2g} at most"
                 yield Finding("warning", "jumps", text, **contents.places(far))
+
+
+def _periods(contents: Contents, feature: str) -> dict[int, float]:
+    """Return the columns of a feature that are known to wrap -> after what length."""
+    try:
+        recorded = recorded_meaning(contents, contents.told)
+    except InputError:
+        return {}
+    dimensions = recorded.action.dimensions if feature == ACTION else recorded.observed.get(feature, ())
+    return {i: d.high - d.low for i, d in enumerate(dimensions) if d.wraps}
 
 
 def check_statistics(contents: Contents) -> Iterator[Finding]:
