@@ -11,14 +11,17 @@ from lerobot.policies import make_policy, make_pre_post_processors
 from safetensors.torch import load_file, save_file
 
 from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden
+from dist2_robot.checkpoints.manifest import read_manifest
 from dist2_robot.checkpoints.store import load_policy, read_tensors
 from dist2_robot.errors import InputError
 from dist2_robot.lerobot.configuration_dist2 import Dist2Config
 from dist2_robot.lerobot.modeling_dist2 import Dist2Policy
-from dist2_robot.lerobot.recorded import _observation
+from dist2_robot.lerobot.recorded import _observation, fine_tuned_on
 from dist2_robot.types import Observation
 from tests.checkpoints.saved import observation, save
 from tests.data.recordings import LENGTHS, NAMES, write_filmed, write_reach
+from tests.data.strangers import NAMES as ARM
+from tests.data.strangers import swings, write_arm
 from tests.lerobot.plugged import fresh, rows
 
 SEEN = ("observation.state", "observation.environment_state")
@@ -223,6 +226,29 @@ def test_pictures_of_one_channel_are_left_out_and_the_recorded_size_is_kept(capl
     assert spec.pictures == {front: (32, 32), wrist: (32, 32)}
     assert spec.recorded == {front: (48, 64), wrist: (48, 64)}
     assert depth in caplog.text
+
+
+def test_units_are_told_to_lerobots_trainer(tmp_path):
+    root = write_arm(tmp_path / "arm", swings([90, 80, 60, 70, 99, 45]))
+    assert fresh(root).policy.spec.units == ("?",) * 6
+    (tmp_path / "arm.yaml").write_text(
+        f"action: [{', '.join(f'{{name: {name}, unit: deg, tolerance: 2}}' for name in ARM)}]"
+    )
+    told = fresh(root, spec=str(tmp_path / "arm.yaml"))
+    assert told.policy.spec.units == ("deg",) * 6
+    assert {d.tolerance for d in told.policy.spec.dimensions} == {2.0}
+    told.save_pretrained(tmp_path / "told")
+    assert read_manifest(tmp_path / "told").observation_units == {"observation.state": ["deg"] * 6}
+
+
+def test_what_is_proved_to_be_in_another_unit_is_not_fine_tuned_on(tmp_path):
+    percent = write_arm(tmp_path / "percent", swings([100, 100, 60, 70, 99, 45]))
+    degrees = write_arm(tmp_path / "degrees", swings([120, 100, 60, 70, 99, 45]))
+    fresh(percent).save_pretrained(tmp_path / "policy")
+    with pytest.raises(
+        InputError, match=r"trained on 'shoulder_pan.pos' in %, '.*degrees' has it in deg"
+    ):
+        fine_tuned_on(read_manifest(tmp_path / "policy"), degrees)
 
 
 def test_a_new_policy_needs_data():
