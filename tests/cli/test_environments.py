@@ -63,7 +63,7 @@ def test_what_was_recorded_in_an_environment_fits_it_with_units_and_without(envi
         (
             POINT,
             {"units": ["?", "?"]},
-            r"\[point_x, point_y\] are \?, the environment has m: .* dataset\.spec=arm\.yaml",
+            r"\[point_x, point_y\] are \?, the environment has m: .* dataset\.spec= in training",
         ),
         (
             POINT,

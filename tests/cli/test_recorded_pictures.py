@@ -137,7 +137,7 @@ def test_a_simulated_robot_draws_in_the_recorded_size(tmp_path):
     (tmp_path / EXPORT_FILE).touch()
     spec = FakeRobot(FakeClock()).description.spec
     seen = ObservationSpec({}, {CAMERA: (64, 64)}, recorded={CAMERA: (84, 84)})
-    robot = {"task": "Reach", "kwargs": {}, "velocity": {}}
+    robot = {"task": "Reach", "kwargs": {}, "velocity": {}, "use_degrees": None}
     for observation, size in ((seen, 84), (replace(seen, recorded={}), 64)):
         told = _simulated(robot, tmp_path, card_of(spec, observation=observation), 0)
         assert (told["kwargs"]["cameras"], told["kwargs"]["image_size"]) == (["front"], size)

@@ -107,7 +107,7 @@ def test_what_makes_no_sense_of_pictures_and_tasks_leaves_no_folder(command, arg
 
 
 def test_datasets_that_do_not_go_together_are_named(command, filmed, reach, teleoperated):
-    for other, says in {reach: CAMERA, teleoperated: "do not go together"}.items():
+    for other, says in {reach: CAMERA, teleoperated: "have other names"}.items():
         outcome = command("dist2-train", f"dataset.root=[{filmed[0]},{other}]", "output=run", *SMALL)
         assert says in check_one_line("dist2-train", outcome.code, outcome.err)
 

@@ -69,12 +69,12 @@ def test_a_run_tells_what_it_learned_and_keeps_it(command, reach, tmp_path):
     assert len(json.loads((run / "examples.json").read_text())) == 4
 
 
-def test_data_of_a_stranger_are_learned_in_degrees(command, teleoperated):
+def test_data_of_a_stranger_are_learned_in_plain_numbers(command, teleoperated):
     outcome = command("dist2-train", f"dataset.root={teleoperated}", "output=arm", *SMALL)
     assert outcome.code == 0, outcome.err
     errors = held_out_errors(outcome.out)
     assert list(errors) == [f"{joint}.pos" for joint in JOINTS]
-    assert [unit for _, unit in errors.values()] == ["deg"] * 5 + ["%"]
+    assert [unit for _, unit in errors.values()] == [""] * 6  # degrees or percent: nobody knows
     assert all(0 < error < 200 for error, _ in errors.values())
     assert "limits from data" in outcome.out
     assert load_policy("arm")[1].environments == []

@@ -77,4 +77,4 @@ def test_env_action_is_told_or_refused(command, tmp_path):
     edit_info(root, "action", names=["a", "b"])
     done = command("dist2-train", f"dataset.root={root}", *SMALL[1:], *options, "output=other")
     assert done.code == 2
-    assert "env.action tells of 'x' in 'action', which" in done.err
+    assert "env.action or env.observation tells of 'x' in 'action', which" in done.err

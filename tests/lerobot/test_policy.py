@@ -245,9 +245,7 @@ def test_what_is_proved_to_be_in_another_unit_is_not_fine_tuned_on(tmp_path):
     percent = write_arm(tmp_path / "percent", swings([100, 100, 60, 70, 99, 45]))
     degrees = write_arm(tmp_path / "degrees", swings([120, 100, 60, 70, 99, 45]))
     fresh(percent).save_pretrained(tmp_path / "policy")
-    with pytest.raises(
-        InputError, match=r"trained on 'shoulder_pan.pos' in %, '.*degrees' has it in deg"
-    ):
+    with pytest.raises(InputError, match=r"trained on 'shoulder_pan.pos' in %, '.*degrees' has it in deg"):
         fine_tuned_on(read_manifest(tmp_path / "policy"), degrees)
 
 

@@ -216,5 +216,7 @@ def test_a_checkpoint_reaches_the_servos_in_its_unit(use_degrees, make, tmp_path
     assert loop.state is State.RUNNING, loop.controller.machine.reason
     np.testing.assert_allclose(arm.raw(), arm.right, atol=15)  # 0.55 percent of a full turn are 11 ticks
     other, _ = make("so101_follower", not use_degrees)
-    (line,) = differences(policy.card, other.robot.description, settings)
-    assert f"their unit is {arm.unit} for the policy and {other.unit} for the robot: set use_degrees" in line
+    lines = differences(policy.card, other.robot.description, settings)
+    assert len(lines) == 2  # of the actions and of the state
+    for line in lines:
+        assert f"their unit is {arm.unit} for the policy and {other.unit} for the robot: set use_degrees" in line

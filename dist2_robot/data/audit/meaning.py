@@ -9,6 +9,7 @@ from dist2_robot.actions.told_spec import ToldSpec
 from dist2_robot.data.audit.contents import Contents
 from dist2_robot.data.audit.finding import Finding
 from dist2_robot.data.recorded_spec import RecordedSpec, describe
+from dist2_robot.data.vectors import is_vector
 from dist2_robot.errors import InputError, some_of
 
 INFO, ACTION, STATE = "meta/info.json", "action", "observation.state"
@@ -51,8 +52,10 @@ def check_meaning(contents: Contents) -> Iterator[Finding]:
         if not contents.folder.are_named(feature):
             text = f"the numbers of '{feature}' have no names: tell them with dataset.spec="
             yield Finding("warning" if feature == ACTION else "note", "names", text, INFO)
-    for feature, why in contents.folder.left_out().items():
-        yield Finding("note", "left out", f"'{feature}' is not used: {why}", INFO)
+    for feature, entry in contents.folder.info["features"].items():
+        is_picture = entry["dtype"] in ("video", "image")  # which another check looks at
+        if feature.startswith("observation.") and not is_picture and not is_vector(entry):
+            yield Finding("note", "left out", f"'{feature}' is not used: it is {entry['dtype']} {entry['shape']}", INFO)
     yield from _check_mode(contents, recorded)
 
 
