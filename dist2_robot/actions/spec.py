@@ -46,9 +46,12 @@ class ActionDimension:
             raise InputError(f"action dimension '{self.name}': kind '{self.kind}' is none of {get_args(Kind)}")
         for entry in ("low", "high", "tolerance"):
             value = getattr(self, entry)
-            if not isinstance(value, Real):
+            if not isinstance(value, Real) or isinstance(value, bool):
                 raise InputError(f"action dimension '{self.name}': {entry} must be a number, got {value!r}")
-            object.__setattr__(self, entry, float(value))
+            try:
+                object.__setattr__(self, entry, float(value))
+            except OverflowError:
+                raise InputError(f"action dimension '{self.name}': {entry} is too large a number") from None
         if not isinstance(self.wraps, bool):
             raise InputError(f"action dimension '{self.name}': wraps must be true or false, got {self.wraps!r}")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):

@@ -28,12 +28,16 @@ MAX_BYTES = 2**20
 def read_spec_file(path: Path) -> ToldSpec:
     """Read such a file. Raises InputError, naming the file and the entry, where it is none."""
     if not path.is_file():  # a device or a pipe may never end
-        raise InputError(f"there is no file '{path}' that tells units: write one with dist2-validate write_spec=")
+        what = "is no file" if path.exists() else "does not exist"
+        raise InputError(f"'{path}', which shall tell units, {what}: write one with dist2-validate write_spec=")
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
-        content = yaml.safe_load(text) if len(text) <= MAX_BYTES else None
-    except (OSError, yaml.YAMLError, UnicodeError, RecursionError) as error:
+        if len(text) > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES // 2**20} MiB")
+        _check_plain(text)
+        content = yaml.safe_load(text)
+    except (OSError, yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"'{path}' cannot be read as an action spec ({reason}): mend it, or write a new one with "
@@ -42,6 +46,23 @@ def read_spec_file(path: Path) -> ToldSpec:
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"'{path}' is no action spec: it needs 'action:' with a list of dimensions")
     return told_spec(content, f"'{path}'")
+
+
+def _check_plain(text: bytes) -> None:
+    """Raise ValueError for what a list of numbers and texts does not need: anchors, tags, an entry twice."""
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
+            raise ValueError(f"line {token.start_mark.line + 1}: anchors, aliases and tags are not read")
+    nodes = [yaml.compose(text, Loader=yaml.SafeLoader)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if twice := [key for key in keys if keys.count(key) > 1]:
+                raise ValueError(f"line {node.start_mark.line + 1}: '{twice[0]}' is there twice")
+            nodes += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
 
 
 def format_spec(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from reprlib import repr
 from typing import Any, get_args
 
 from dist2_robot.actions.spec import UNKNOWN_UNIT, ActionDimension, ControlMode
@@ -9,6 +10,13 @@ from dist2_robot.errors import InputError, did_you_mean
 
 ENTRIES = ("kind", "unit", "low", "high", "tolerance", "wraps")  # of one number
 TOP = ("rate_hz", "control_mode")
+# Other spellings of the units of robots.
+UNITS = {
+    **dict.fromkeys(("degree", "degrees", "°"), "deg"),
+    **dict.fromkeys(("radian", "radians"), "rad"),
+    **dict.fromkeys(("percent", "per cent", "pct"), "%"),
+    **dict.fromkeys(("meter", "meters", "metre", "metres"), "m"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,19 +60,21 @@ def told_spec(content: Mapping[str, Any], teller: str) -> ToldSpec:
     """
     for key in content:
         if key not in (*TOP, "action") and not str(key).startswith("observation."):
-            raise InputError(f"{teller}: unknown entry {key!r}: it has {', '.join(TOP)}, action, observation.<name>")
+            raise InputError(
+                f"{teller}: unknown entry {repr(key)}: it has {', '.join(TOP)}, action, observation.<name>"
+            )
     rate_hz, mode = content.get("rate_hz"), content.get("control_mode")
     if rate_hz is not None and (type(rate_hz) not in (int, float) or not 0 < rate_hz < 1e6):
-        raise InputError(f"{teller}: rate_hz must be a positive number, got {rate_hz!r}")
+        raise InputError(f"{teller}: rate_hz must be a positive number, got {repr(rate_hz)}")
     if mode is not None and mode not in get_args(ControlMode):
-        raise InputError(f"{teller}: control_mode must be one of {', '.join(get_args(ControlMode))}, got {mode!r}")
+        raise InputError(f"{teller}: control_mode must be one of {', '.join(get_args(ControlMode))}, got {repr(mode)}")
     features = {str(key): _dimensions(str(key), content[key], teller) for key in content if key not in TOP}
     return ToldSpec(teller, features, rate_hz, mode)
 
 
 def _dimensions(feature: str, told: Any, teller: str) -> tuple[ToldDimension, ...]:
     if not isinstance(told, Sequence) or isinstance(told, str) or not told:
-        raise InputError(f"{teller}: {feature} must be a list of dimensions, each with a name, got {told!r}")
+        raise InputError(f"{teller}: {feature} must be a list of dimensions, each with a name, got {repr(told)}")
     found = tuple(_dimension(feature, i, entry, teller) for i, entry in enumerate(told))
     names = [dimension.name for dimension in found]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -75,22 +85,24 @@ def _dimensions(feature: str, told: Any, teller: str) -> tuple[ToldDimension, ..
 def _dimension(feature: str, index: int, told: Any, teller: str) -> ToldDimension:
     where = f"{teller}: {feature}, entry {index}"
     if not isinstance(told, Mapping) or not isinstance(told.get("name"), str) or not told["name"]:
-        raise InputError(f"{where} needs a name, e.g. {{name: shoulder_pan.pos, unit: deg}}, got {told!r}")
+        raise InputError(f"{where} needs a name, e.g. {{name: shoulder_pan.pos, unit: deg}}, got {repr(told)}")
     where = f"{teller}: {feature}, '{told['name']}'"
     known = ("name", "recorded_as", *ENTRIES)
     for key in told:
         if key not in known:
             raise InputError(
-                f"{where}: unknown entry {key!r}.{did_you_mean(str(key), known)} Known: {', '.join(known)}"
+                f"{where}: unknown entry {repr(key)}.{did_you_mean(str(key), known)} Known: {', '.join(known)}"
             )
     recorded_as = told.get("recorded_as")
     if recorded_as is not None and not isinstance(recorded_as, str):
-        raise InputError(f"{where}: recorded_as must be a name, got {recorded_as!r}")
+        raise InputError(f"{where}: recorded_as must be a name, got {repr(recorded_as)}")
     entries = {key: told[key] for key in ENTRIES if told.get(key) is not None}
     if entries.get("unit") == UNKNOWN_UNIT:  # left open in a file that was written as a proposal
         del entries["unit"]
     if not isinstance(entries.get("unit", ""), str) or not entries.get("unit", "?"):
-        raise InputError(f"{where}: unit must be a text such as deg, rad, m or '%', got {entries['unit']!r}")
+        raise InputError(f"{where}: unit must be a text such as deg, rad, m or '%', got {repr(entries['unit'])}")
+    if "unit" in entries:
+        entries["unit"] = UNITS.get(entries["unit"].strip().lower(), " ".join(entries["unit"].split()))
     sane = {"kind": "joint", "unit": "?", **entries}
     try:  # what makes no sense in itself is refused before any recording is looked at
         low = sane.pop("low", min(-1.0, _number(sane.get("high"), 0.0) - 1))
@@ -101,7 +113,7 @@ def _dimension(feature: str, index: int, told: Any, teller: str) -> ToldDimensio
 
 
 def _number(value: Any, otherwise: float) -> float:
-    return float(value) if type(value) in (int, float) else otherwise
+    return float(value) if type(value) in (int, float) and abs(value) < 1e300 else otherwise
 
 
 def told_by_environment(env: Mapping[str, Any]) -> list[ToldSpec]:

@@ -102,6 +102,13 @@ class TrainingData:
                 f"unit unknown of {some_of(unknown)}: errors are plain numbers, and no robot takes actions until it "
                 f"is told: dist2-validate dataset.root={root} write_spec=arm.yaml, then dataset.spec=arm.yaml"
             )
+        units = zip(self.recorded.action.names, self.recorded.remarks.get(ACTION, []), strict=False)
+        if proved := [(name, said) for name, said in units if said.startswith("unit proved: ")]:
+            why = proved[0][1].removeprefix("unit proved: ").partition(";")[0]
+            lines.append(
+                f"unit of {some_of([name for name, _ in proved])}: taken from the numbers ({why}); if it is not so, "
+                "tell it with dataset.spec="
+            )
         left_out = {name: why for folder in self.folders for name, why in folder.left_out().items()}
         if left_out:
             lines.append(f"left out: {', '.join(f'{name} ({why})' for name, why in left_out.items())}")

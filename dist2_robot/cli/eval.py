@@ -68,7 +68,7 @@ def evaluate(config: dict[str, Any]) -> int:
         raise InputError("dataset.root= is of recorded episodes, and there is a simulation: give env=none with it")
     spec, units = policy.spec, manifest.observation_units
     if config["spec"]:
-        said = read_spec_file(Path(config["spec"]))
+        said = read_spec_file(Path(str(config["spec"])))
         spec = tell_actions(spec, said)
         units = tell_observed(manifest.observation_names, units, said, spec)
     what = f"checkpoint '{config['checkpoint']}'"
@@ -102,6 +102,8 @@ def _score(policy: Policy, manifest: Manifest, config: Mapping[str, Any]) -> int
             )
     if config["env"]["id"] == "recorded":
         print(f"'{checkpoint}' names no simulation (env=...): it is scored on recorded episodes")
+    if config["spec"]:
+        policy.spec = tell_actions(policy.spec, read_spec_file(Path(str(config["spec"]))))
     windows, data = held_out_windows(checkpoint, policy, manifest, config["dataset"]["root"], config["dataset"]["spec"])
     output = Path(config["output"] or run_of(checkpoint) / "eval")
     about = {

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from dist2_robot.actions.constants import check_constants
+from dist2_robot.actions.spec import UNKNOWN_UNIT
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.run_folder import CONFIG_FILE
@@ -56,6 +57,10 @@ def held_out_windows(
     Raises:
         InputError: Nothing was held out, the data are gone or not those of the training, or they do not fit the policy.
     """
+    if root is None and spec is not None:
+        raise InputError(
+            "dataset.spec= tells of dataset.root=, which is not given: leave it out; spec= tells of a policy"
+        )
     if root is not None:
         data = recorded_data(policy, root, spec)
         _check_fits(policy, manifest, data)
@@ -121,6 +126,20 @@ def _check_fits(policy: Policy, manifest: Manifest, data: TrainingData) -> None:
             raise InputError(
                 f"'{data.name}' cannot judge this policy: its action {entry} are {_show(theirs)}, the policy's "
                 f"{_show(ours)}: give episodes of the same robot in the same units, or tell those with dataset.spec="
+            )
+    for theirs, ours in zip(data.spec.dimensions, policy.spec.dimensions, strict=True):
+        if theirs.wraps != ours.wraps and data.spec.source == "file":
+            raise InputError(
+                f"'{data.name}' cannot judge this policy: its action '{ours.name}' is told to have wraps "
+                f"{theirs.wraps}, the policy's {ours.wraps}"
+            )
+    for name, units in data.observation_units.items():
+        known = manifest.observation_units.get(name, units)
+        odd = [(a, b) for a, b in zip(units, known, strict=False) if a != b and UNKNOWN_UNIT not in (a, b)]
+        if odd:
+            raise InputError(
+                f"'{data.name}' cannot judge this policy: its '{name}' is in {_show(units)}, the policy looks at "
+                f"{_show(known)}: give episodes in the same units, or tell those with dataset.spec="
             )
     check_constants(policy.spec, data.table.features[ACTION], data.name)
     for name, numbers in manifest.observation_names.items():

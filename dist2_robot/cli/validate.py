@@ -34,41 +34,65 @@ error that matters, in the unit; wraps: low and high are the same place. What yo
 
 def validate(config: dict[str, Any]) -> int:
     """Dataset, checks, findings."""
-    root, told = Path(config["dataset"]["root"]), []
-    if config["dataset"]["spec"]:
-        told.append(read_spec_file(Path(config["dataset"]["spec"])))
+    root, spec, write, fix = (
+        _path(name, value)
+        for name, value in (
+            *((f"dataset.{key}", config["dataset"][key]) for key in ("root", "spec")),
+            *((key, config[key]) for key in ("write_spec", "fix")),
+        )
+    )
+    assert root is not None
+    if write is not None and write.exists() and (write.is_dir() or not config["overwrite"]):
+        raise InputError(
+            f"write_spec={write} exists: name another file{'' if write.is_dir() else ', or overwrite=true'}"
+        )
+    if fix is not None and fix.exists():
+        raise InputError(f"fix={fix} exists: name a new folder")
+    told = [read_spec_file(spec)] if spec else []
     found = audit(root, lambda checks: progress_bar(checks, desc="validate", unit="check"), told)
     print(format_audit(found))
-    if config["write_spec"]:
-        _write_spec(found, told, Path(config["write_spec"]), overwrite=config["overwrite"])
+    if write is not None:
+        _write_spec(found, told, write)
     if config["output"]:
         output = Path(config["output"])
         output.mkdir(parents=True, exist_ok=True)
         findings = [asdict(finding) for finding in found.findings]
-        content = {"kind": "validation", "dataset": config["dataset"]["root"], "findings": findings}
+        content = {"kind": "validation", "dataset": str(root), "findings": findings}
         write_json(output / "validation.json", content)
+        if not isinstance(config["bins"], int) or config["bins"] < 1:
+            raise InputError(f"bins must be at least 1, got {config['bins']!r}")
         page = write_audit_page(found, output / "validation.html", config["bins"])
         print(f"page: {page}; findings: {output / 'validation.json'}")
-    if config["fix"]:
-        left_out = mend(found, Path(config["fix"]))
+    if fix is not None:
+        left_out = mend(found, fix)
+        if left_out.others:
+            print(f"left out: {', '.join(left_out.others)} (neither observed nor actions)")
         for camera, reason in left_out.cameras.items():
             print(f"left out: {camera} ({reason})")
         for number, reasons in left_out.episodes.items():
             print(f"left out episode {number}: {'; '.join(reasons)}")
-        print(
-            f"{found.contents.folder.info['total_episodes'] - len(left_out.episodes)} sound episodes: {config['fix']}"
-        )
+        print(f"{found.contents.folder.info['total_episodes'] - len(left_out.episodes)} sound episodes: {fix}")
     return 1 if found.of("error") else 0
 
 
-def _write_spec(found: Audit, told: list[ToldSpec], path: Path, *, overwrite: bool) -> None:
+def _path(name: str, value: Any) -> Path | None:
+    """Return the path that an option names. Raises InputError for what is none."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise InputError(f"{name} must be one path, got {value!r}: for several datasets run it on each")
+    return Path(str(value))
+
+
+def _write_spec(found: Audit, told: list[ToldSpec], path: Path) -> None:
     """Write what is known of the numbers, each line with where it comes from."""
-    if path.exists() and not overwrite:
-        raise InputError(f"'{path}' exists: name another file, or pass overwrite=true")
     recorded = recorded_meaning(found.contents, told)
     text = format_spec(recorded.action, recorded.observed, recorded.remarks, HEADING.format(found.contents.folder.root))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"write_spec={path} cannot be written ({error.strerror}): name another file") from error
     unknown = sum(len(names) for names in recorded.unknown.values())
     print(f"spec: {path}{f': the unit of {unknown} numbers is unknown, tell it there' if unknown else ''}")
 

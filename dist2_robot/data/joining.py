@@ -34,6 +34,12 @@ def in_one_order(
                     "dataset.observations=[...]"
                 )
             wanted, found = first.names(feature), folder.names(feature)
+            told = [each.info["features"][feature].get("names") for each in (first, folder)]
+            if not (first.are_named(feature) or folder.are_named(feature)) and told[0] != told[1]:
+                raise InputError(
+                    f"the names of the numbers of '{feature}' in '{first.root}' and '{folder.root}' do not tell which "
+                    "is which, and differ: name every number once in info.json"
+                )
             if sorted(wanted) != sorted(found):
                 raise InputError(_difference(first, folder, feature, wanted, found))
             if wanted != found:

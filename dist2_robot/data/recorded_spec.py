@@ -12,7 +12,7 @@ from dist2_robot.data.folder import DIST2_FILE, DatasetFolder
 from dist2_robot.data.units import Evidence, prove_units
 from dist2_robot.data.vector_spec import describe_vector
 from dist2_robot.errors import InputError
-from dist2_robot.types import ACTION
+from dist2_robot.types import ACTION, STATE
 
 WHOLE_FRAMES = 0.5  # LeRobot keeps whole frames a second
 GUESSED_SOURCE = "data"  # of a spec that was guessed from columns, also where it was written down later
@@ -184,12 +184,18 @@ def _control_mode(
 def _evidence(
     folder: DatasetFolder, first: DatasetFolder, columns: Mapping[str, Tensor], target: str
 ) -> dict[str, Evidence]:
-    """Return what the numbers of one dataset, in the order of the first, prove of units, by the name of the number."""
-    named: dict[str, list[np.ndarray]] = {}
-    for key, values in columns.items():
-        if values.ndim == 2 and key in (ACTION, "observation.state"):
-            for name, column in zip(first.names(target if key == ACTION else key), values.numpy().T, strict=True):
-                named.setdefault(name, []).append(column)
+    """Return what the numbers of one dataset, in the order of the first, prove of units, by the name of the number.
+
+    The same name has the same unit in actions and states. Those of other names are other numbers, or the same joint
+    under another name, which must not count twice: each vector proves for itself.
+    """
     if target != ACTION:
-        return dict.fromkeys(named, Evidence())
-    return prove_units(str(folder.info.get("robot_type") or ""), named)
+        return {}
+    named: dict[str, dict[str, np.ndarray]] = {}
+    for key in (ACTION, STATE):
+        if key in columns and columns[key].ndim == 2 and first.are_named(key):
+            named[key] = dict(zip(first.names(key), columns[key].numpy().T, strict=True))
+    robot, found = str(folder.info.get("robot_type") or ""), {}
+    for mine in reversed(named.values()):  # what actions prove comes last, and counts
+        found |= prove_units(robot, {name: [some[name] for some in named.values() if name in some] for name in mine})
+    return found

@@ -17,6 +17,7 @@ from dist2_robot.errors import InputError
 from dist2_robot.types import ACTION
 
 TASK_INDEX = "task_index"
+COARSE = 0.01  # of the range of a column: how far 32-bit numbers may be apart
 _INDICES = ("episode_index", "frame_index", "index")
 
 
@@ -196,7 +197,16 @@ def _to_array(name: str, column: pa.ChunkedArray) -> np.ndarray:
     values = flat_column(column, name)  # LeRobot stores vectors of length 1 as plain numbers
     if name in _INDICES or name == TASK_INDEX:
         return values[:, 0]
-    return values.astype(np.float32)
+    narrow = values.astype(np.float32)
+    if values.dtype.kind in "iu" or values.dtype.itemsize > narrow.dtype.itemsize:
+        coarse = np.spacing(np.abs(narrow).max(axis=0, initial=0.0)) > COARSE * np.ptp(values, axis=0)
+        lost = coarse & (np.ptp(values, axis=0) > 0) if len(values) else np.zeros(0, bool)
+        if lost.any():
+            raise ValueError(
+                f"'{name}' holds numbers such as {values[0, int(np.argmax(lost))]}, whose changes 32 bits cannot tell "
+                "apart: subtract an offset, or leave it out with dataset.observations"
+            )
+    return narrow
 
 
 def _first_line(error: BaseException) -> str:

@@ -26,6 +26,7 @@ PERCENT_GRIPPERS = ("so100", "so101", "so_follower", "lekiwi")  # whose gripper 
 FULL = 100.0  # percent
 ROUNDING = 0.01
 FARTHEST_DEG = 400.0  # a turn, and some: what is beyond is no angle in degrees, but ticks of an encoder
+JOINT_WORDS = ("shoulder", "elbow", "wrist", "joint", "motor")  # in the names of what turns
 STOPPED_JOINTS = 2  # one may stop at exactly 100 by chance
 
 
@@ -38,7 +39,7 @@ class Evidence:
 
 
 def prove_units(robot_type: str, columns: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Evidence]:
-    """Return what is proved of the units of named numbers.
+    """Return what is proved of the units of named numbers, of joints by their names and of grippers.
 
     Args:
         robot_type: LeRobot's name of the robot, or an empty text.
@@ -50,7 +51,7 @@ def prove_units(robot_type: str, columns: Mapping[str, Sequence[np.ndarray]]) ->
     robot = robot_type.lower()
     moved = {name: np.concatenate([np.asarray(c, np.float64) for c in some]) for name, some in columns.items()}
     moved = {name: x[np.isfinite(x)] for name, x in moved.items()}
-    joints = {name: x for name, x in moved.items() if len(x) and not is_gripper(name) and _is_position(name)}
+    joints = {name: x for name, x in moved.items() if len(x) and _is_joint(name)}
     found = dict.fromkeys(columns, Evidence())
     if not joints:
         return found
@@ -79,5 +80,7 @@ def prove_units(robot_type: str, columns: Mapping[str, Sequence[np.ndarray]]) ->
     return found
 
 
-def _is_position(name: str) -> bool:
-    return not name.endswith((".vel", ".effort", ".torque", ".current")) and not name.startswith("base")
+def _is_joint(name: str) -> bool:
+    """Tell by its name whether a number is how far a joint has turned."""
+    is_other = name.endswith((".vel", ".effort", ".torque", ".current")) or is_gripper(name)
+    return not is_other and any(word in name.lower() for word in JOINT_WORDS)

@@ -27,9 +27,9 @@ def describe_vector(
     """Return the numbers of one feature, and where what they are comes from."""
     names = folders[0].names(feature)
     by_column = _matched(told, names, folders[0], feature, teller)
+    is_named = folders[0].are_named(feature)
+    mine = [{name: each.get(name, Evidence()) for name in names} if is_named else {} for each in evidence]
     if written == [None] * len(written):
-        is_named = folders[0].are_named(feature)
-        mine = [{name: each.get(name, Evidence()) for name in names} if is_named else {} for each in evidence]
         units, why = _proved(folders, feature, names, mine, by_column)
         found = guess_dimensions(values, names, units)
         remarks = [_guess_remark(values[:, i], d, why[i]) for i, d in enumerate(found)]
@@ -46,7 +46,7 @@ def describe_vector(
             described.append(dimension)
             continue
         described.append(_told(dimension, entry, values[:, i], folders[0], teller, feature, is_written))
-        _check_evidence(described[-1], entry, [each.get(names[i], Evidence()) for each in evidence], teller, feature)
+        _check_evidence(described[-1], entry, [each.get(names[i], Evidence()) for each in mine], teller, feature)
         remarks[i] = f"{', '.join(entry.entries) or 'name'} told by {teller}; the rest {remarks[i]}"
     return tuple(described), remarks
 
@@ -72,6 +72,8 @@ def _matched(
                 f"{teller} tells of '{name}' in '{feature}', which '{folder.root}' does not have: it has "
                 f"{', '.join(names)}; say recorded_as: for a number that has another name there"
             )
+        if names.index(name) in found:
+            raise InputError(f"{teller} tells of '{name}' in '{feature}' twice: tell it once")
         found[names.index(name)] = dimension
     return found
 

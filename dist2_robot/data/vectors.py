@@ -49,8 +49,8 @@ def _read(names: Any, shape: Sequence[int]) -> list[str]:
         if names and all(type(index) is int for index in names.values()):
             ordered = sorted(names, key=lambda key: names[key])
             is_count = [names[key] for key in ordered] == list(range(len(ordered)))
-            return [str(key) for key in ordered] if is_count else []
-        groups = {str(group): _flat(some) for group, some in names.items()}
+            return [_clean(key) for key in ordered] if is_count else []
+        groups = {_clean(group): _flat(some) for group, some in names.items()}
         flat = [name for some in groups.values() for name in some]
         if len(set(flat)) == len(flat):
             return flat
@@ -66,8 +66,13 @@ def _read(names: Any, shape: Sequence[int]) -> list[str]:
 def _flat(names: Any) -> list[str]:
     """Return the texts of a list and of the lists in it, in order."""
     if not _is_list(names):
-        return [str(names)] if isinstance(names, str | int) else []
+        return [_clean(names)] if isinstance(names, str | int) else []
     return [name for some in names for name in _flat(some)]
+
+
+def _clean(name: Any) -> str:
+    """Return a name in one line, without what moves a terminal's cursor."""
+    return " ".join("".join(x if x.isprintable() else " " for x in str(name)).split())
 
 
 def _is_list(names: Any) -> bool:

@@ -126,10 +126,11 @@ def _compared(entries: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], floa
 def _check_pair(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str]) -> None:
     """Raise InputError, with what differs, unless two runs were scored on the same chunks of the same episodes."""
     told = f"'{names[0]}' and '{names[1]}' cannot be paired:"
-    for what in ("name", "unit"):
-        theirs = [[dimension[what] for dimension in each["dimensions"]] for each in (a, b)]
+    for what, usual in (("name", None), ("unit", None), ("wraps", False)):
+        theirs = [[dimension.get(what, usual) for dimension in each["dimensions"]] for each in (a, b)]
         if theirs[0] != theirs[1]:
-            raise InputError(f"{told} the {what}s of their actions are {theirs[0]} and {theirs[1]}")
+            what = what if what == "wraps" else f"{what}s"
+            raise InputError(f"{told} the {what} of their actions are {theirs[0]} and {theirs[1]}")
     if a["horizon"] != b["horizon"]:
         raise InputError(
             f"{told} their chunks have {a['horizon']} and {b['horizon']} steps, and errors grow along a chunk: train "

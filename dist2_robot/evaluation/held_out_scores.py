@@ -105,6 +105,7 @@ class HeldOutScores:
                 {
                     "name": dimension.name,
                     "unit": dimension.unit,
+                    "wraps": dimension.wraps,
                     "std": float(self.std[a]),
                     "stands_still": not self._moves()[a],
                     "outside_limits": outside[a],

@@ -48,6 +48,10 @@ def check_meaning(contents: Contents) -> Iterator[Finding]:
             yield Finding("warning", "units", text, INFO, count=1)
         else:
             yield Finding("note", "units", f"nobody tells the unit of {some_of(names)} of '{feature}'", INFO)
+    said = [remark for remark in recorded.remarks[ACTION] if remark.startswith("unit proved: ")]
+    if said:
+        why = said[0].removeprefix("unit proved: ").partition(";")[0]
+        yield Finding("note", "units", f"of 'action' taken from the numbers: {why}; if it is not so, tell it", INFO)
     for feature in (ACTION, *recorded.observed):
         if not contents.folder.are_named(feature):
             text = f"the numbers of '{feature}' have no names: tell them with dataset.spec="

@@ -23,10 +23,17 @@ ACTION = "action"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a mended dataset lacks. Attributes: episodes: Number -> why. cameras: Feature -> why."""
+    """What a mended dataset lacks.
+
+    Attributes:
+        episodes: Number -> why.
+        cameras: Feature -> why.
+        others: Other features, which are neither observed nor actions.
+    """
 
     episodes: Mapping[int, list[str]]
     cameras: Mapping[str, str]
+    others: tuple[str, ...] = ()
 
 
 def mend(audit: Audit, new: Path) -> LeftOut:
@@ -42,6 +49,8 @@ def mend(audit: Audit, new: Path) -> LeftOut:
         InputError: What was found is not about single episodes, no episode is sound, or the new folder exists.
     """
     contents, cameras = audit.contents, cameras_to_leave_out(audit)
+    if contents.folder.root.resolve() in (new.resolve(), *new.resolve().parents):
+        raise InputError(f"fix={new} lies inside '{contents.folder.root}', which stays as it is: name another folder")
     left_out = episodes_to_leave_out(audit, cameras)
     beyond = [
         f
@@ -72,7 +81,8 @@ def mend(audit: Audit, new: Path) -> LeftOut:
         recording=recording,
         video=video,
     )
-    return LeftOut(left_out, cameras)
+    others = tuple(name for name in contents.vectors if name not in (*observed, ACTION))
+    return LeftOut(left_out, cameras, others)
 
 
 def cameras_to_leave_out(audit: Audit) -> dict[str, str]:
@@ -132,13 +142,17 @@ def _unclear(contents: Contents) -> dict[str, str]:
 def _episodes(contents: Contents, kept: list[int], observed: list[str], cameras: list[str]) -> Iterator[Episode]:
     numbers, seeds = contents.columns["episode_index"], contents.folder.recording.get("episode_seeds")
     times = recorded_rows(contents) if cameras else None
+    tasks = contents.columns.get("task_index", np.empty(0, int))
+    has_tasks = len(tasks) == len(numbers)
     for number in kept:
         rows = np.flatnonzero(numbers == number)
         features = {name: contents.columns[name][rows].astype(np.float32) for name in [*observed, ACTION]}
         if times is not None:
             here: Rows = times.take(np.flatnonzero(times.episode == number))
             features |= {camera: decode_rows(contents.folder, camera, here) for camera in cameras}
-        tasks = contents.columns.get("task_index")
-        task = (contents.tasks or {}).get(int(tasks[rows[0]]), "") if tasks is not None else ""
+        texts = (
+            [str((contents.tasks or {}).get(n, "") or "not told") for n in tasks[rows].tolist()] if has_tasks else []
+        )
+        task = (texts if len(set(texts)) > 1 else texts[0]) if texts else "not told"
         seed = seeds[number] if isinstance(seeds, list) and number < len(seeds) else -1
-        yield Episode(features, str(task) or "not told", seed)
+        yield Episode(features, task, seed)

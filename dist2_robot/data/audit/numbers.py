@@ -122,6 +122,9 @@ def _wrong_statistics(name: str, values: np.ndarray, told: Mapping[str, Any], na
     for entry, right in true.items():
         try:
             said = np.asarray(told[entry], np.float64).reshape(-1)
+            if len(said) not in (1, len(right)):
+                raise ValueError(f"{len(said)} numbers")
+            said = np.broadcast_to(said, right.shape)
             wrong = ~(np.abs(said - right) <= STATISTIC_ERROR * spread + ROUNDING * np.abs(values).max(axis=0) + 1e-6)
         except (KeyError, ValueError, TypeError):
             yield Finding("warning", "statistics", f"has no valid {entry} of '{name}'", STATS_FILE)
@@ -132,6 +135,11 @@ def _wrong_statistics(name: str, values: np.ndarray, told: Mapping[str, Any], na
             yield Finding("warning", "statistics", text, STATS_FILE, count=int(wrong.sum()))
     if "q01" in told and "q99" in told:
         low, high = (np.asarray(told[q], np.float64).reshape(-1) for q in ("q01", "q99"))
+        if not len(low) == len(high) == len(spread):
+            yield Finding(
+                "warning", "statistics", f"has {len(low)} quantiles of the {len(spread)} of '{name}'", STATS_FILE
+            )
+            return
         moving = spread > 0
         outside = ((values < low) | (values > high)).mean(axis=0)[moving]
         if moving.any() and outside.max() > 0.05:
