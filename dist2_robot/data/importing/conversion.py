@@ -16,7 +16,7 @@ from dist2_robot.types import ACTION
 
 NO_TASK = "not told"
 LARGEST_EXACT = 2**24  # of the whole numbers that float32 holds
-NOT_TAKEN = "neither numbers nor colour pictures of 8 bits"
+NOT_TAKEN = "neither a vector of numbers nor colour pictures of 8 bits"
 
 
 class Conversion:
