@@ -21,37 +21,58 @@ class ObservationSpec:
         pictures: Feature name -> (height, width) that the policy sees it in; other sizes are resized to it.
         tasks: What it can be told to do, as far as the data tell; empty for a policy that is told nothing.
         history: How many moments it sees at once, K, the present one included.
+        recorded: Feature name -> (height, width) in which its pictures were recorded before they were resized; empty
+            where nobody told. Who draws pictures for the policy draws them so, and leaves resizing to the policy.
     """
 
     numbers: Mapping[str, int]
     pictures: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
     history: int = 1
+    recorded: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """All features, numbers first."""
         return (*self.numbers, *self.pictures)
 
+    @property
+    def drawn(self) -> dict[str, tuple[int, int]]:
+        """Feature name -> (height, width) that its pictures should come in: as recorded, else as they are seen."""
+        return {name: self.recorded.get(name, size) for name, size in self.pictures.items()}
+
+    @property
+    def picture_size(self) -> tuple[int, int] | None:
+        """(height, width) that all pictures are seen in; None without pictures, or where they differ."""
+        sizes = set(self.pictures.values())
+        return sizes.pop() if len(sizes) == 1 else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        pictures = {name: list(size) for name, size in self.pictures.items()}
+        pictures, recorded = (
+            {name: list(size) for name, size in sizes.items()} for sizes in (self.pictures, self.recorded)
+        )
         return {
             "numbers": dict(self.numbers),
             "pictures": pictures,
             "tasks": list(self.tasks),
             "history": self.history,
+            **({"recorded": recorded} if recorded else {}),
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "ObservationSpec":
         """Undo `to_dict`. Raises TypeError or ValueError for what it did not write."""
-        pictures = {name: (int(height), int(width)) for name, (height, width) in content.get("pictures", {}).items()}
+        pictures, recorded = (
+            {name: (int(height), int(width)) for name, (height, width) in content.get(key, {}).items()}
+            for key in ("pictures", "recorded")
+        )
         return cls(
             {name: int(size) for name, size in content["numbers"].items()},
             pictures,
             tuple(content.get("tasks", ())),
             int(content.get("history", 1)),
+            recorded,
         )
 
 

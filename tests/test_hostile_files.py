@@ -96,7 +96,7 @@ def readers(root, folder):
         lambda: load_policy(run),
         lambda: read_tensors(folder, load_policy(folder)[1], "extra.safetensors"),
         lambda: prepare(run, {}, resume=True, overwrite=False),
-        lambda: recorded_spec(open_folder(data), read_table(open_folder(data))),
+        lambda: recorded_spec(open_folder(data), read_table(open_folder(data)).features["action"]),
         lambda: audit(data),
         lambda: load_run(run),
         lambda: read_results(root / "study"),

@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 from typing import Any, Literal, get_args
-
-import numpy as np
 
 from dist2_robot.errors import InputError
 
 Kind = Literal["joint", "ee_position", "ee_rotation", "gripper", "score"]
-ControlMode = Literal["absolute", "delta"]
+ControlMode = Literal["absolute", "delta", "relative"]
+
+UNKNOWN_UNIT = "?"
 
 DEFAULT_TOLERANCE = 0.01  # of the range
-RANGE_MARGIN = 0.05  # of the range, on either side, when limits come from data
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,13 @@ class ActionDimension:
     Attributes:
         name: Unique within the spec, e.g. ``shoulder_pan.pos``.
         kind: What the number moves, or ``score`` where it rates. Grippers are never averaged when decoding.
-        unit: The unit of the number itself: ``rad``, ``deg``, ``m``, ``cm``, ``%``, ... or ``?`` where nobody told.
+        unit: The unit of the number itself: ``rad``, ``deg``, ``m``, ``cm``, ``%``, ... or ``?`` (`UNKNOWN_UNIT`)
+            where nobody told.
         low: Smallest value, in that unit.
         high: Largest value, in that unit.
         wraps: Whether ``low`` and ``high`` are the same place, as for a free angle.
         tolerance: The error that matters, in that unit. Distances between tokens are measured in it.
+        constant: What every recorded action has here, if it never moved: it is sent as it is, and not predicted.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ActionDimension:
     high: float
     wraps: bool = False
     tolerance: float = math.nan  # becomes 1 % of the range
+    constant: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -55,6 +57,18 @@ class ActionDimension:
             object.__setattr__(self, "tolerance", DEFAULT_TOLERANCE * (self.high - self.low))
         if not (math.isfinite(self.tolerance) and self.tolerance > 0):
             raise InputError(f"action dimension '{self.name}': tolerance must be positive, got {self.tolerance}")
+        if self.constant is not None:
+            self._check_constant()
+
+    def _check_constant(self) -> None:
+        value = self.constant
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise InputError(f"action dimension '{self.name}': constant must be a finite number, got {value!r}")
+        if not (self.wraps or self.low <= value <= self.high):  # a turn more is the same angle
+            raise InputError(
+                f"action dimension '{self.name}': its constant {value:g} must lie in [{self.low:g}, {self.high:g}]"
+            )
+        object.__setattr__(self, "constant", float(value))
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,8 @@ class ActionSpec:
 
     Attributes:
         dimensions: One entry a number, in the order in which they are sent.
-        control_mode: ``absolute`` targets, or ``delta`` from where the robot stands.
+        control_mode: ``absolute`` targets, ``delta`` from where the robot stands or was sent last, or ``relative`` to
+            where it stood at the start of the chunk.
         rate_hz: Actions a second.
         source: Who told: ``environment``, ``robot``, ``file`` or ``data`` (guessed from recorded columns).
     """
@@ -95,44 +110,36 @@ class ActionSpec:
     def units(self) -> tuple[str, ...]:
         return tuple(dimension.unit for dimension in self.dimensions)
 
+    @property
+    def moving(self) -> "ActionSpec":
+        """The same without the dimensions that are constant. Raises InputError where none is left."""
+        kept = tuple(dimension for dimension in self.dimensions if dimension.constant is None)
+        if not kept:
+            raise InputError(
+                f"the actions {list(self.names)} never move in the recordings, so there is nothing to learn: record "
+                "motions, or check which columns are the actions"
+            )
+        return self if len(kept) == len(self) else replace(self, dimensions=kept)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; `from_dict` undoes it."""
-        return {**asdict(self), "dimensions": [asdict(dimension) for dimension in self.dimensions]}
+        """Return plain values for JSON; `from_dict` undoes it. Of ``constant`` nothing is said where there is none."""
+        dimensions = [asdict(dimension) for dimension in self.dimensions]
+        for entry in dimensions:
+            if entry["constant"] is None:
+                del entry["constant"]
+        return {**asdict(self), "dimensions": dimensions}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ActionSpec":
         """Build a spec from plain values, refusing unknown and missing entries by name."""
         _check_entries("action spec", values, required=[f.name for f in fields(cls)], optional=[])
-        optional = ["wraps", "tolerance"]
+        optional = ["wraps", "tolerance", "constant"]
         required = [f.name for f in fields(ActionDimension) if f.name not in optional]
         for i, entry in enumerate(values["dimensions"]):
             name = entry.get("name", i) if isinstance(entry, Mapping) else i
             _check_entries(f"action dimension '{name}'", entry, required, optional)
         dimensions = tuple(ActionDimension(**entry) for entry in values["dimensions"])
         return cls(dimensions, values["control_mode"], values["rate_hz"], values["source"])
-
-    @classmethod
-    def from_columns(
-        cls, columns: np.ndarray, names: Sequence[str], units: Sequence[str], rate_hz: float
-    ) -> "ActionSpec":
-        """Guess a spec from recorded actions (N, A): the range seen, with a margin of 5 % on either side.
-
-        A dimension that never moved gets a small range around its value, so that it stays a valid dimension.
-        Names with ``gripper`` in them are grippers, all others joints. Absolute targets are assumed.
-        """
-        low, high = columns.min(axis=0), columns.max(axis=0)
-        width = np.maximum(high - low, 1e-3 * np.maximum(1.0, np.abs(low)))
-        dimensions = tuple(
-            ActionDimension(
-                name=name,
-                kind="gripper" if "gripper" in name else "joint",
-                unit=unit,
-                low=float(least - RANGE_MARGIN * span),
-                high=float(most + RANGE_MARGIN * span),
-            )
-            for name, unit, least, most, span in zip(names, units, low, high, width, strict=True)
-        )
-        return cls(dimensions, "absolute", rate_hz, source="data")
 
 
 def _check_entries(what: str, values: Mapping[str, Any], required: Sequence[str], optional: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ _KINDS = {
     **dict.fromkeys(("environments", "tasks", "golden_tasks"), list),
     "step": int,
 }
+_OPTIONAL = {"observation_units"}  # the first ones of this format had none
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Manifest:
     provenance: Versions of packages and source.
     golden_tasks: The tasks of the observations in its golden file; empty where none were told.
     files: File name -> sha256.
+    observation_units: Feature name -> unit of each of its numbers, ``?`` where nobody knows; features that are not in
+        it were never told.
     """
 
     policy: Mapping[str, Any]
@@ -47,6 +50,7 @@ class Manifest:
     golden_tasks: list[str]
     files: Mapping[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+    observation_units: Mapping[str, list[str]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the text of the file: the attributes, and the sha256 of them, for damage to be noticed."""
@@ -73,7 +77,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"'{path}' has format version {version}, this program reads {FORMAT_VERSION}: use the one that wrote it"
         )
     digest = content.pop(DIGEST, None)  # the first ones of this format had none
-    odd = sorted(set(content) ^ {f.name for f in fields(Manifest)})
+    odd = sorted((set(content) ^ {f.name for f in fields(Manifest)}) - (_OPTIONAL - set(content)))
     if odd:
         raise InputError(f"'{path}' lacks or adds the entries {odd}: {_DAMAGED}")
     if digest is not None and digest != _digest(content):
@@ -81,6 +85,7 @@ def read_manifest(folder: Path) -> Manifest:
     wrong = [key for key, kind in _KINDS.items() if not isinstance(content[key], kind) or content[key] is True]
     wrong += [] if wrong or all(map(_is_file_name, content["files"])) else ["files"]
     wrong += [] if wrong or all(map(_is_environment, content["environments"])) else ["environments"]
+    wrong += [] if _are_units(content.get("observation_units", {})) else ["observation_units"]
     if wrong:
         raise InputError(f"'{path}' has no valid '{wrong[0]}': {_DAMAGED}")
     return Manifest(**content)
@@ -99,3 +104,9 @@ def _is_environment(entry: Any) -> bool:
     if not isinstance(entry, dict) or entry.keys() != {"id", "kwargs"}:
         return False
     return isinstance(entry["id"], str) and isinstance(entry["kwargs"], dict)
+
+
+def _are_units(entry: Any) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    return all(isinstance(units, list) and all(isinstance(unit, str) for unit in units) for units in entry.values())

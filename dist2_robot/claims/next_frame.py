@@ -107,8 +107,8 @@ def _recorded(root: str, camera: str, image_size: int) -> tuple[FrameTable, Acti
     """Return all frames of a dataset with the pictures of one camera, and what its actions are."""
     folder = open_folder(Path(root))
     table = read_table(folder, [SENSED])
-    count, size = len(table.features[ACTION]), (image_size, image_size)
-    table.features[camera] = read_pictures([folder], [count], camera, size, memory_gb=MEMORY_GB, cache=default_cache())
+    size = (image_size, image_size)
+    table.features[camera] = read_pictures([folder], [None], camera, size, memory_gb=MEMORY_GB, cache=default_cache())
     return table, recorded_spec(folder, table.features[ACTION])
 
 

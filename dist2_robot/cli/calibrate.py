@@ -1,4 +1,7 @@
-"""What a policy expects to be off, and what it is, on recorded episodes. T steps of a chunk, A action dimensions."""
+"""What a policy expects to be off, and what it is, on recorded episodes.
+
+T steps of a chunk, M action dimensions that move.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,7 @@ import numpy as np
 import torch
 
 from dist2_robot.checkpoints.store import load_policy
-from dist2_robot.cli.dataset import load_training_data
+from dist2_robot.cli.held_out import recorded_data
 from dist2_robot.errors import InputError
 
 MAX_CHUNKS = 1024  # evenly spaced over the data
@@ -15,7 +18,9 @@ BATCH_SIZE = 128
 
 @torch.no_grad()
 def expected_and_real(checkpoint: Path | str, root: str) -> np.ndarray:
-    """Return (K, 2, A), expected and real error in tolerances of each step that is no padding.
+    """Return (K, 2, M), expected and real error in tolerances of each step that is no padding.
+
+    Of the dimensions that move: what never does in the recordings is not predicted.
 
     Args:
         checkpoint: Folder of the policy.
@@ -25,20 +30,10 @@ def expected_and_real(checkpoint: Path | str, root: str) -> np.ndarray:
         InputError: They do not go together, or the policy has no belief of single numbers.
     """
     policy, _ = load_policy(checkpoint)
-    pictures = [max(size) for size in policy.observation.pictures.values()]
-    dataset = {
-        "root": root,
-        "repo_id": None,
-        "revision": None,
-        "episodes": None,
-        "validation": 0.0,
-        "observations": list(policy.observation.names),
-        "image_size": max(pictures, default=None),
-    }
-    data = load_training_data(dataset, policy.horizon, 0, history=policy.observation.history)
+    data = recorded_data(policy, root)
     if data.spec.names != policy.spec.names:
         raise InputError(f"dataset '{root}' has the actions {data.spec.names}, the policy {policy.spec.names}")
-    windows = data.training
+    windows, columns = data.training, [i for i, d in enumerate(policy.spec.dimensions) if d.constant is None]
     tolerances = torch.tensor([d.tolerance for d in policy.spec.dimensions])
     indices = torch.linspace(0, len(windows) - 1, min(len(windows), MAX_CHUNKS)).long()
     pairs = []
@@ -53,6 +48,6 @@ def expected_and_real(checkpoint: Path | str, root: str) -> np.ndarray:
         for i, d in enumerate(policy.spec.dimensions):
             if d.wraps:
                 real[..., i] = torch.minimum(real[..., i], d.high - d.low - real[..., i])
-        both = torch.stack([chunk.expected_error, real], dim=-2) / tolerances  # (B, T, 2, A)
+        both = (torch.stack([chunk.expected_error, real], dim=-2) / tolerances)[..., columns]  # (B, T, 2, M)
         pairs.append(both[~batch.is_padding])
     return torch.cat(pairs).numpy()

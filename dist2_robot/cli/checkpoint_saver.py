@@ -52,6 +52,7 @@ class CheckpointSaver:
             policy=self.config,
             action_spec=self.policy.spec.to_dict(),
             observation_names=self.data.observation_names,
+            observation_units=self.data.observation_units,
             environments=[{"id": each.id, "kwargs": dict(each.kwargs)} for each in self.environments],
             tasks=list(self.data.table.tasks),
             dataset=self.data.describe(),

@@ -39,7 +39,7 @@ def collect(config: dict[str, Any]) -> int:
     environment = choose_environment(config["env"], recorded=None)
     if environment is None:
         raise InputError("dist2-collect needs an environment, e.g. env=metaworld task=push-v3")
-    spec, names, task, stages = _look_up(environment)
+    spec, names, units, task, stages = _look_up(environment)
     ratings = {}
     if config["rate"]:
         if not stages:
@@ -77,6 +77,7 @@ def collect(config: dict[str, Any]) -> int:
             robot_type=environment.id,
             recording={
                 "environment": {"id": environment.id, "kwargs": dict(environment.kwargs)},
+                "observation_units": units,
                 "task": task,
                 "seed": config["seed"],
                 **{key: config[key] for key in CONDUCT if key != "hold_steps"},
@@ -88,8 +89,10 @@ def collect(config: dict[str, Any]) -> int:
     return 0
 
 
-def _look_up(environment: EnvironmentSpec) -> tuple[ActionSpec, Mapping[str, list[str]], str, list[str]]:
-    """Return what an action is, names of observed numbers, the task in words, and its stages, if it tells them.
+def _look_up(
+    environment: EnvironmentSpec,
+) -> tuple[ActionSpec, Mapping[str, list[str]], dict[str, list[str]], str, list[str]]:
+    """Return what an action is, names and units of observed numbers, the task in words, and its stages, if any.
 
     Raises:
         InputError: There is no expert.
@@ -100,7 +103,9 @@ def _look_up(environment: EnvironmentSpec) -> tuple[ActionSpec, Mapping[str, lis
         env.reset(seed=0)
         env.get_wrapper_attr("expert_action")()
         stages = list(env.get_wrapper_attr("stages")()) if env.has_wrapper_attr("stages") else []
-        return action_spec(env), env.metadata["observation_names"], task, stages
+        names = env.metadata["observation_names"]
+        units = {name: list(some) for name, some in env.metadata.get("observation_units", {}).items() if name in names}
+        return action_spec(env), names, units, task, stages
     except AttributeError as error:
         raise InputError(
             f"environment {environment} has no scripted expert whose episodes could be recorded"

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.actions.spec_file import read_spec_file
 from dist2_robot.checkpoints.hub import fetch_checkpoint
 from dist2_robot.checkpoints.manifest import read_manifest
 from dist2_robot.checkpoints.store import find_checkpoint
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.deploy_run import DeployRun
+from dist2_robot.cli.environments import drawn_size
 from dist2_robot.cli.robot_host import COMMAND
 from dist2_robot.deploy.forms.exported_folder import EXPORT_FILE
 from dist2_robot.deploy.inference import PolicyCard
@@ -29,6 +31,7 @@ from dist2_robot.deploy.robots.robot_host import SILENCE_S
 from dist2_robot.deploy.serving.access import read_token
 from dist2_robot.deploy.serving.policy_process import PolicyProcess
 from dist2_robot.deploy.serving.socket_link import SocketLink
+from dist2_robot.deploy.told_link import ToldLink
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import write_json
 
@@ -59,6 +62,7 @@ def deploy(config: dict[str, Any]) -> int:
         with contextlib.ExitStack() as opened:
             link = _open_policy(config["policy"], folder)
             opened.callback(link.close)
+            link = ToldLink(link, read_spec_file(Path(str(config["spec"])))) if config["spec"] else link
             robot = _open_robot(config, folder, link.card)
             opened.callback(robot.close)
             _check_fits(link.card, robot.description, settings)
@@ -112,9 +116,11 @@ def _simulated(robot: Mapping[str, Any], folder: Path, card: PolicyCard, seed: i
         raise InputError(f"'{folder}' does not tell what simulation it was trained for: say robot.task=PickPlace")
     pictures = card.observation.pictures
     kwargs = {"control": "joint", **trained["kwargs"], **robot["kwargs"]}
+    if robot["use_degrees"] is not None:
+        kwargs["use_degrees"] = robot["use_degrees"]
     if pictures:
         kwargs["cameras"] = [name.rpartition(".")[2] for name in pictures]
-        kwargs["image_size"] = max(max(size) for size in pictures.values())
+        kwargs["image_size"] = drawn_size(card.observation)
     return {
         "kind": "simulated",
         "environment": environment,

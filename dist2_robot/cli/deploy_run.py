@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
+from dist2_robot.actions.units import in_unit, shown_unit
 from dist2_robot.deploy.clock import MonotonicClock
 from dist2_robot.deploy.link import PolicyLink
 from dist2_robot.deploy.loop.control_loop import ControlLoop, Tick
@@ -20,6 +21,7 @@ from dist2_robot.seeding import stream_seed
 
 SUCCESS, TIME_LIMIT, DURATION, KEY = "success", "the episode's time is over", "duration_s is over", "stopped by a key"
 ENDINGS = (SUCCESS, TIME_LIMIT, DURATION, KEY)
+EPISODE_S = 10.0  # longest episode of a simulated robot whose configuration does not say, as of LeRobot's
 SIGNAL_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
@@ -86,10 +88,10 @@ class DeployRun:
         print(f"  a stop means: {robot.stop} the position; when it is disconnected: {robot.on_disconnect}")
         limits = self.loop.controller.limits
         for i, dimension in enumerate(robot.spec.dimensions):
-            unit = dimension.unit
+            unit = shown_unit(dimension.unit)
             print(
-                f"  {dimension.name}: {limits.low[i]:.4g} to {limits.high[i]:.4g} {unit}, at most "
-                f"{limits.velocity[i]:.4g} {unit}/s"
+                f"  {dimension.name}: {limits.low[i]:.4g} to {in_unit(f'{limits.high[i]:.4g}', unit)}, at most "
+                f"{limits.velocity[i]:.4g}{f' {unit}/s' if unit else ' a second'}"
             )
         for note in robot.notes:
             print(f"  note: {note}")
@@ -130,7 +132,7 @@ class DeployRun:
         count = self._config["episodes"]
         if count is None:
             count = 1 if self._config["duration_s"] is None else 10**9
-        limit_s = self._config["robot"]["episode_s"]
+        limit_s = self._config["robot"].get("episode_s", EPISODE_S)
         while len(self._episodes) < count and not self._is_ended:
             index = len(self._episodes)
             seed = stream_seed(self._config["seed"], "evaluate", index)

@@ -1,22 +1,27 @@
-"""dist2-eval: a checkpoint to a success rate."""
+"""dist2-eval: a checkpoint to a success rate, or to its scores on held-out episodes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.actions.spec_file import read_spec_file
+from dist2_robot.actions.tell import tell_actions, tell_observed
+from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
 from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.cli.held_out import held_out_windows, run_of, write_scores
 from dist2_robot.cli.rater import new_rater
-from dist2_robot.cli.trackers import check_trackers, send_evaluation
+from dist2_robot.cli.trackers import check_trackers, send_evaluation, send_scores
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.beside import Moment, draw_beside
 from dist2_robot.evaluation.compare import format_rate, format_score
 from dist2_robot.evaluation.filmstrip import write_filmstrip
+from dist2_robot.evaluation.returns import format_returns
 from dist2_robot.evaluation.tasks import format_tasks, summarise_tasks
 from dist2_robot.json_file import write_json
 from dist2_robot.policies.decoding import RULES
@@ -27,9 +32,12 @@ from dist2_robot.rollouts.episode import EpisodeResult
 from dist2_robot.rollouts.video import write_video
 
 ABOUT = """
-Run a checkpoint in simulation and report its success rate, with an interval.
+Run a checkpoint in simulation and report its success rate, with an interval. Without a simulation: how far it is from
+the demonstrations that its training held out, or from those of another dataset.
 
   dist2-eval checkpoint=runs/push episodes=50 seed=1000 output=runs/push/eval
+  dist2-eval checkpoint=runs/door env=none decoding=median output=runs/door/median     # held-out episodes
+  dist2-eval checkpoint=runs/door env=none dataset.root=data/other_day                 # all of other episodes
 
 The initial state of episode i depends on (seed, i) alone, so two checkpoints evaluated with the same seed meet the
 same states, and dist2-compare can pair them. A policy of several tasks is evaluated on each of them, or on those
@@ -55,14 +63,17 @@ def evaluate(config: dict[str, Any]) -> int:
             raise InputError(str(error)) from error
     environments = choose_environments(config["env"], manifest.environments)
     if not environments:
-        raise InputError(
-            f"checkpoint '{config['checkpoint']}' was trained without an environment: name one with env=..."
-        )
-    told = [
-        check_fits(environment, policy.spec, manifest.observation_names, f"checkpoint '{config['checkpoint']}'")
-        for environment in environments
-    ]
-    output = Path(config["output"] or _run_of(Path(config["checkpoint"])) / "eval")
+        return _score(policy, manifest, config)
+    if config["dataset"]["root"] is not None:
+        raise InputError("dataset.root= is of recorded episodes, and there is a simulation: give env=none with it")
+    spec, units = policy.spec, manifest.observation_units
+    if config["spec"]:
+        said = read_spec_file(Path(config["spec"]))
+        spec = tell_actions(spec, said)
+        units = tell_observed(manifest.observation_names, units, said, spec)
+    what = f"checkpoint '{config['checkpoint']}'"
+    told = [check_fits(environment, spec, manifest.observation_names, what, units) for environment in environments]
+    output = Path(config["output"] or run_of(Path(config["checkpoint"])) / "eval")
     about = {"checkpoint": str(config["checkpoint"]), "step": manifest.step}
     about["observation_names"] = manifest.observation_names
     results = []
@@ -79,6 +90,30 @@ def evaluate(config: dict[str, Any]) -> int:
         _write(results[-1], output)
     print(f"results: {output / 'results.json'}")
     return 1 if results[-1]["success_rate"] is None else 0
+
+
+def _score(policy: Policy, manifest: Manifest, config: Mapping[str, Any]) -> int:
+    """Score recorded episodes in place of simulated ones."""
+    checkpoint = Path(config["checkpoint"])
+    for option in ("ensemble", "until", "max_steps", "reward_model"):
+        if config[option] is not None:
+            raise InputError(
+                f"{option}= is of a simulation, and '{checkpoint}' names none: give env=..., or leave it out"
+            )
+    if config["env"]["id"] == "recorded":
+        print(f"'{checkpoint}' names no simulation (env=...): it is scored on recorded episodes")
+    windows, data = held_out_windows(checkpoint, policy, manifest, config["dataset"]["root"], config["dataset"]["spec"])
+    output = Path(config["output"] or run_of(checkpoint) / "eval")
+    about = {
+        "checkpoint": str(checkpoint),
+        "step": manifest.step,
+        "dataset": data.describe()["root"],
+        "fingerprint": data.table.fingerprint,
+    }
+    results = write_scores(policy, windows, output / "results.json", about)
+    send_scores(config, output, results)
+    print(f"results: {output / 'results.json'}")
+    return 0
 
 
 def _evaluate(policy: Policy, environment: EnvironmentSpec, output: Path, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +138,8 @@ def _evaluate(policy: Policy, environment: EnvironmentSpec, output: Path, config
         f"success {format_rate(results['success_rate'], results['success_interval'])} of {results['episodes']} episodes"
     )
     print(f"at the last step {format_rate(results['success_rate_at_end'], results['success_at_end_interval'])}")
+    for line in format_returns(results):
+        print(line)
     if rater is not None:
         rated = format_score(results["rated_score"], results["rated_score_interval"])
         print(f"rated {rated}; {len(rater.stopped)} episodes stopped")
@@ -139,11 +176,6 @@ class _Films:
         write_filmstrip(self.output / f"{stem}.png", result.frames)
         self.videos.append({"path": f"{stem}.mp4", **entry})
         self.strips.append({"path": f"{stem}.png", **entry})
-
-
-def _run_of(checkpoint: Path) -> Path:
-    """Return the run folder of a checkpoint folder, or the folder itself."""
-    return checkpoint.parents[1] if checkpoint.resolve().parent.name == "checkpoints" else checkpoint
 
 
 def main() -> None:

@@ -235,4 +235,6 @@ def _counter(progress: tqdm) -> Callable[[EpisodeResult], None]:
 def _plain(result: EpisodeResult) -> dict[str, Any]:
     values = {k: v for k, v in vars(result).items() if k not in ("frames", "frames_hz")}
     start = {name: [round(x, 5) for x in numbers] for name, numbers in result.start.items()}
-    return {**values, "jerk": values["jerk"] if np.isfinite(values["jerk"]) else None, "start": start}
+    finite = {key: values[key] if np.isfinite(values[key]) else None for key in ("jerk", "episode_return")}
+    progress = {name: {"largest": largest, "last": last} for name, (largest, last) in result.progress.items()}
+    return {**values, **finite, "progress": progress, "start": start}

@@ -94,7 +94,7 @@ def _open(model: RewardModel, dataset: Mapping[str, Any]) -> TrainingData:
         "episodes": None,
         "validation": 0.0,
         "observations": list(seen.names),
-        "image_size": max((max(size) for size in seen.pictures.values()), default=None),
+        "image_size": seen.picture_size,
     }
     is_rated = RATING in open_folder(Path(dataset["root"])).info["features"]
     return load_training_data(options, 1, 0, history=seen.history, target=RATING if is_rated else ACTION)

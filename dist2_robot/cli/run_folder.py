@@ -55,7 +55,7 @@ def prepare(
             raise InputError(f"'{output}' holds a run: pass resume=true to go on, overwrite=true, or another output=")
         for name in ("checkpoints", "checks", "eval", "tensorboard"):
             remove_folder(output / name)
-        for name in ("metrics.jsonl", "summary.json", "examples.json"):
+        for name in ("metrics.jsonl", "summary.json", "examples.json", "held_out.json"):
             (output / name).unlink(missing_ok=True)
     _remove_leftovers(output)
     write_json(config_file, config)
@@ -100,7 +100,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _remove_leftovers(output: Path) -> None:
     """Remove what a killed process left, but nothing that it had finished."""
     settle_checkpoints(output)
-    for name in (CONFIG_FILE, "summary.json", "examples.json"):
+    for name in (CONFIG_FILE, "summary.json", "examples.json", "held_out.json"):
         for path in output.glob(f".{name}.*.unfinished"):
             path.unlink()
 

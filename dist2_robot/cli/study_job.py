@@ -8,9 +8,7 @@ from statistics import fmean, median
 from typing import Any
 
 import torch
-from torch import nn
 
-from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.collect import collect
 from dist2_robot.cli.compose import compose_config, quoted
@@ -20,6 +18,7 @@ from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.cli.train import train
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.held_out import score_held_out
 from dist2_robot.json_file import read_json, write_json
 from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.policy import Policy
@@ -27,7 +26,7 @@ from dist2_robot.rollouts.crew import LocalCrew
 from dist2_robot.studies.job import Demonstrations, Job
 from dist2_robot.studies.method import DEFAULT, NO_DECODING
 from dist2_robot.studies.worker import log_file
-from dist2_robot.training.validation import validate
+from dist2_robot.training.validation import MAX_WINDOWS
 
 BATCH_SIZE = 16  # environments that run at a time
 CHUNKS_TIMED = 20
@@ -54,7 +53,6 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
         raise JobFailedError(_last_line(log_file(output, job)))
     training_cpu_s = time.process_time() - clock
     policy, manifest = load_policy(folder, "cpu")
-    loss = build_loss(getattr(policy, "tokenizer", None), config["loss"])
     held_out = _held_out(config)
     environment = choose_environment(config["env"], recorded=None)
     assert environment is not None, "a job's options name an environment"
@@ -89,7 +87,7 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
                 "success_rate": results["success_rate"],
                 "success_interval": results["success_interval"],
                 "outcomes": [episode["outcome"] for episode in results["per_episode"]],
-                "action_error": _action_error(policy, loss, held_out),
+                "action_error": _action_error(policy, held_out),
             })  # fmt: skip
     finally:
         crew.close()
@@ -140,9 +138,9 @@ def _chunk_ms(policy: Policy, windows: ChunkWindows) -> float:
     return 1000 * median(times)
 
 
-def _action_error(policy: Policy, loss: nn.Module, windows: ChunkWindows) -> float:
+def _action_error(policy: Policy, windows: ChunkWindows) -> float:
     """Return the mean absolute error of the decoded actions, in tolerances."""
-    return fmean(validate(policy, loss, windows, torch.device("cpu")).action_error_by_step)
+    return fmean(score_held_out(policy, windows, max_windows=MAX_WINDOWS).error_in_tolerances())
 
 
 def _last_line(log: Path) -> str:

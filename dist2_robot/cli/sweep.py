@@ -49,7 +49,9 @@ def sweep(config: dict[str, Any]) -> int:
                 f"checkpoint '{run}' was trained in {len(environments)} environments: name one with env=..."
             )
         environment = environments[0]
-        check_fits(environment, policy.spec, manifest.observation_names, f"checkpoint '{run}'")
+        check_fits(
+            environment, policy.spec, manifest.observation_names, f"checkpoint '{run}'", manifest.observation_units
+        )
         for number, point in enumerate(points, 1):
             print(f"{Path(run).name}, {point} ({number} of {len(points)})")
             results = _evaluate(policy, environment, point, config)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import yaml
 
+from dist2_robot.actions.constants import count_dimensions
 from dist2_robot.checkpoints.registry import build_tokenizer
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.dataset import TrainingData, load_training_data
@@ -114,7 +115,7 @@ def _headline(data: TrainingData, horizon: int) -> str:
     share = sum(at_limits.values()) / max(1, len(at_limits))
     return (
         f"{data.name}: {data.episodes} episodes, {len(data.training):,} chunks to learn from, {held_out}; "
-        f"{horizon} steps of {len(data.spec)} dimensions at {data.spec.rate_hz:g} Hz; {100 * share:.1f} % of actions "
+        f"{horizon} steps of {count_dimensions(data.spec)} at {data.spec.rate_hz:g} Hz; {100 * share:.1f} % of actions "
         f"at or beyond their limits (from {data.spec.source})"
     )
 
@@ -132,6 +133,7 @@ def _record(
         "rate_hz": spec.rate_hz,
         "units": dict(zip(spec.names, spec.units, strict=True)),
         "tolerances": {d.name: d.tolerance for d in spec.dimensions},
+        "constants": {d.name: d.constant for d in spec.dimensions if d.constant is not None},
         "share_at_limits": share_at_limits(spec, data.training),
         "tokenizers": [asdict(report) for report in reports],
         "not_measured": dict(notes),

@@ -47,6 +47,21 @@ def send_evaluation(config: Mapping[str, Any], output: Path, results: Mapping[st
         tracker.close()
 
 
+def send_scores(config: Mapping[str, Any], output: Path, results: Mapping[str, Any]) -> None:
+    """Send scores on held-out episodes where its ``tracker`` says; results.json is the record."""
+    wanted = config["tracker"]
+    scores = {name: value for name, value in results["overall"].items() if value is not None}
+    record = {"kind": "held_out", "step": results["step"], **scores}
+    if wanted.get("tensorboard"):
+        _log_once(TensorboardTracker(output / "tensorboard"), record)
+    if wanted.get("wandb"):
+        name = f"{output.resolve().parent.name}/{output.name}"
+        tracker = WandbTracker(
+            output, wanted["project"], name, config, job="evaluation", record=str(output / "results.json")
+        )
+        _log_once(tracker, record)
+
+
 def send_page(config: Mapping[str, Any], page: Path) -> None:
     """Send a report where its ``tracker`` says."""
     wanted = config["tracker"]

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from dist2_robot.actions.constants import count_dimensions
+from dist2_robot.actions.told_spec import told_by_environment
 from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.checkpoints.store import load_policy, numbered_checkpoints
 from dist2_robot.cli.app import run_command
@@ -15,6 +17,7 @@ from dist2_robot.cli.checkpoint_saver import CheckpointSaver
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
+from dist2_robot.cli.held_out import HELD_OUT_FILE, validation_record, write_scores
 from dist2_robot.cli.new_policy import new_policy
 from dist2_robot.cli.objective import objective
 from dist2_robot.cli.run_folder import is_finished
@@ -37,7 +40,6 @@ from dist2_robot.training.examples import distribution_examples
 from dist2_robot.training.processes import join_processes, leave_processes
 from dist2_robot.training.stop import EXIT_CODE, on_sigterm
 from dist2_robot.training.trainer import Trainer
-from dist2_robot.training.validation import validate
 from dist2_robot.types import ACTION
 
 ABOUT = """
@@ -67,7 +69,12 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     prepare_torch(config)
     sizes, target = config["policy"], config["policy"].get("target", ACTION)
     data = load_training_data(
-        config["dataset"], sizes["horizon"], config["seed"], history=sizes["history"], target=target
+        config["dataset"],
+        sizes["horizon"],
+        config["seed"],
+        history=sizes["history"],
+        target=target,
+        told=told_by_environment(config["env"]),
     )
     environments = choose_environments(config["env"], data.environments)
     for environment in environments:
@@ -96,7 +103,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
         loss,
         settings,
         tracker=tracker,
-        validate=(lambda p: validate(p, loss, data.held_out, device).record(p)) if len(data.held_out) else None,
+        validate=(lambda p: validation_record(p, loss, data.held_out, device)) if len(data.held_out) else None,
         evaluate=checks,
         save=save,
         is_stopped=is_stopped,
@@ -107,6 +114,8 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     if resumed:
         trainer.restore(*resumed)
     processes.print(_headline(data, policy, environments, settings))
+    for remark in data.remarks():
+        processes.print(remark)
     clock = time.monotonic()
     code = run_training(trainer, batches, checks, tracker)
     if code == 0 and processes.is_main_process:
@@ -126,6 +135,9 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
     windows = data.held_out if len(data.held_out) else data.training
     examples = distribution_examples(policy, loss, windows, device)
     write_json(output / "examples.json", examples, indent=None)
+    if len(data.held_out):
+        about = {"checkpoint": str(checkpoint), "step": manifest.step, "fingerprint": data.table.fingerprint}
+        write_scores(policy, data.held_out, output / HELD_OUT_FILE, about)
     summary = {
         "wall_time_s": wall_time_s,
         "steps": manifest.step,
@@ -135,12 +147,6 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
         **manifest.provenance,
     }
     write_json(output / "summary.json", summary)
-    if len(data.held_out):
-        result = validate(policy, loss, data.held_out, device)
-        units = dict(zip(policy.spec.names, policy.spec.units, strict=True))
-        print("held-out action error (mean absolute):")
-        for name, error in result.action_error.items():
-            print(f"  {name:<20} {error:.4g} {units[name]}")
     print(f"checkpoint: {checkpoint}")
 
 
@@ -153,7 +159,7 @@ def _headline(
         tokens = f"{policy.tokenizer.tokens_per_chunk} tokens of {policy.tokenizer.vocab_size} a chunk"
     return (
         f"{data.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "
-        f"{len(data.spec)} action dimensions (limits from {data.spec.source}), {tokens}; "
+        f"{count_dimensions(data.spec)} (limits from {data.spec.source}), {tokens}; "
         f"{parameters:,} parameters, {config.steps} steps; environment: {', '.join(map(str, environments)) or 'none'}"
     )
 

@@ -87,6 +87,11 @@ def _load_checkpoint(
     loaded, manifest = load(checkpoint)
     if manifest.dataset.get("fingerprint") != data.table.fingerprint:
         raise InputError(f"cannot resume from '{checkpoint}': '{data.name}' has changed, give another output=")
+    if loaded.spec != policy.spec:
+        raise InputError(
+            f"cannot resume from '{checkpoint}': what its actions mean has changed since, by dataset.spec, env.action "
+            f"or '{data.name}': put it back, or give another output="
+        )
     state = read_tensors(checkpoint, manifest, STATE_FILE)
     try:
         policy.load_state_dict(loaded.state_dict())

@@ -4,28 +4,43 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.actions.spec_file import format_spec, read_spec_file
+from dist2_robot.actions.told_spec import ToldSpec
 from dist2_robot.cli.app import run_command
 from dist2_robot.data.audit.audit import Audit, audit
+from dist2_robot.data.audit.meaning import recorded_meaning
 from dist2_robot.data.audit.mend import mend
+from dist2_robot.errors import InputError
 from dist2_robot.evaluation.audit_page import write_audit_page
 from dist2_robot.json_file import write_json
 from dist2_robot.progress import progress_bar
 
 ABOUT = """
 Look for all that could spoil a training: broken files, rows out of order, times that are off, NaN, wrong statistics,
-actions beyond their limits, jumps, episodes that occur twice, videos that cannot be decoded. Tells file, episode and
-frame; exit code 1 where there is an error.
+actions beyond their limits, units that nobody tells, jumps, episodes that occur twice, videos that cannot be decoded.
+Tells file, episode and frame; exit code 1 where there is an error.
 
   dist2-validate dataset.root=data/push
   dist2-validate dataset.root=my_teleoperated_data output=validation     # also a page with histograms
   dist2-validate dataset.root=my_teleoperated_data fix=data/sound        # what is sound of it, as a new dataset
+  dist2-validate dataset.root=my_teleoperated_data write_spec=arm.yaml   # what its numbers mean: to look at, mend, and
+  dist2-train dataset.root=my_teleoperated_data dataset.spec=arm.yaml    #   train with
 """
+
+HEADING = """What the numbers of '{}' mean. Mend what is wrong, tell what is UNKNOWN (unit: deg, rad, m, '%', ...), and
+train with dataset.spec=THIS_FILE. kind: joint, ee_position, ee_rotation or gripper (never averaged); tolerance: the
+error that matters, in the unit; wraps: low and high are the same place. What you leave out comes from the recording."""
 
 
 def validate(config: dict[str, Any]) -> int:
     """Dataset, checks, findings."""
-    found = audit(Path(config["dataset"]["root"]), lambda checks: progress_bar(checks, desc="validate", unit="check"))
+    root, told = Path(config["dataset"]["root"]), []
+    if config["dataset"]["spec"]:
+        told.append(read_spec_file(Path(config["dataset"]["spec"])))
+    found = audit(root, lambda checks: progress_bar(checks, desc="validate", unit="check"), told)
     print(format_audit(found))
+    if config["write_spec"]:
+        _write_spec(found, told, Path(config["write_spec"]), overwrite=config["overwrite"])
     if config["output"]:
         output = Path(config["output"])
         output.mkdir(parents=True, exist_ok=True)
@@ -36,10 +51,26 @@ def validate(config: dict[str, Any]) -> int:
         print(f"page: {page}; findings: {output / 'validation.json'}")
     if config["fix"]:
         left_out = mend(found, Path(config["fix"]))
-        for number, reasons in left_out.items():
+        for camera, reason in left_out.cameras.items():
+            print(f"left out: {camera} ({reason})")
+        for number, reasons in left_out.episodes.items():
             print(f"left out episode {number}: {'; '.join(reasons)}")
-        print(f"{found.contents.folder.info['total_episodes'] - len(left_out)} sound episodes: {config['fix']}")
+        print(
+            f"{found.contents.folder.info['total_episodes'] - len(left_out.episodes)} sound episodes: {config['fix']}"
+        )
     return 1 if found.of("error") else 0
+
+
+def _write_spec(found: Audit, told: list[ToldSpec], path: Path, *, overwrite: bool) -> None:
+    """Write what is known of the numbers, each line with where it comes from."""
+    if path.exists() and not overwrite:
+        raise InputError(f"'{path}' exists: name another file, or pass overwrite=true")
+    recorded = recorded_meaning(found.contents, told)
+    text = format_spec(recorded.action, recorded.observed, recorded.remarks, HEADING.format(found.contents.folder.root))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    unknown = sum(len(names) for names in recorded.unknown.values())
+    print(f"spec: {path}{f': the unit of {unknown} numbers is unknown, tell it there' if unknown else ''}")
 
 
 def format_audit(found: Audit) -> str:

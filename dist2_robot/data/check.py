@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dist2_robot.data.folder import DatasetFolder
+from dist2_robot.data.vectors import vector_size
 from dist2_robot.errors import InputError
 
 
@@ -39,7 +40,7 @@ def check_columns(columns: Mapping[str, np.ndarray], path: Path, folder: Dataset
     for name, values in columns.items():
         if values.ndim != 2 or name == "timestamp":
             continue
-        size = int(folder.info["features"][name]["shape"][0])
+        size = vector_size(folder.info["features"][name])
         if len(index) and values.shape[1] != size:
             raise InputError(
                 f"'{path}': '{name}' has {values.shape[1]} numbers a frame, info.json tells {size}: restore it"

@@ -9,7 +9,7 @@ import torch
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 from torch import Tensor
 
-from dist2_robot.data.folder import open_folder
+from dist2_robot.data.folder import DatasetFolder, open_folder
 from dist2_robot.data.picture_cache import default_cache, read_pictures
 
 
@@ -30,11 +30,14 @@ class FastLeRobotDataset(LeRobotDataset):
             keywords: Of it.
 
         Raises:
-            ValueError: It has depth cameras, which are not read.
+            ValueError: It has cameras that are not read: of depth, or of one channel.
+            InputError: A picture is missing, or none is within ``tolerance_s`` of its row's time.
         """
         super().__init__(*arguments, **keywords)
-        if self.meta.depth_keys:
-            raise ValueError(f"depth cameras {self.meta.depth_keys} are not read: use LeRobotDataset")
+        folder = open_folder(Path(self.root))
+        if odd := {**dict.fromkeys(self.meta.depth_keys, "depth"), **folder.left_out_cameras()}:
+            said = ", ".join(f"{name} ({reason})" for name, reason in odd.items())
+            raise ValueError(f"these cameras are not read: {said}: use LeRobotDataset")
         self._tasks = [] if self.meta.tasks is None else list(self.meta.tasks.index)
         table = self.hf_dataset.data.table
         numeric = [name for name in table.column_names if name not in self.meta.camera_keys]
@@ -46,15 +49,16 @@ class FastLeRobotDataset(LeRobotDataset):
         self._first = torch.repeat_interleave(begins, lengths)  # (N,), of the frame's episode
         self._last = torch.repeat_interleave(begins + lengths - 1, lengths)
         self._deltas = self._ensure_reader().delta_indices or {}
-        self._pictures = self._read_pictures(memory_gb, cache or default_cache())
+        self._pictures = self._read_pictures(folder, memory_gb, cache or default_cache())
 
-    def _read_pictures(self, memory_gb: float, cache: Path) -> dict[str, Tensor]:
-        folder = open_folder(Path(self.root))
-        cameras = {name: size for name, size in folder.cameras().items() if name in self.meta.camera_keys}
-        frames = folder.info["total_frames"]
+    def _read_pictures(self, folder: DatasetFolder, memory_gb: float, cache: Path) -> dict[str, Tensor]:
+        """Return the pictures of each camera in the rows of the chosen episodes, (N, height, width, 3)."""
+        cameras, numbers = folder.cameras(), self._columns["index"]
         share = memory_gb / max(1, len(cameras))
         return {
-            name: read_pictures([folder], [frames], name, size, memory_gb=share, cache=cache)
+            name: read_pictures(
+                *([folder], [numbers], name, size), memory_gb=share, cache=cache, tolerance_s=self.tolerance_s
+            )
             for name, size in cameras.items()
         }
 
@@ -80,7 +84,7 @@ class FastLeRobotDataset(LeRobotDataset):
 
     def _look(self, camera: str, rows: Tensor) -> Tensor:
         """Return the pictures in some frames (...), (..., 3, height, width), as floats from 0 to 1."""
-        pictures = self._pictures[camera][self._columns["index"][rows]].movedim(-1, -3)
+        pictures = self._pictures[camera][rows].movedim(-1, -3)
         return pictures if self._return_uint8 and camera in self.meta.video_keys else pictures.float() / 255
 
 

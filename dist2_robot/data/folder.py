@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dist2_robot.data.cameras import Cameras, find_cameras
+from dist2_robot.data.vectors import are_told, is_vector, vector_names, vector_size
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import read_json
 
@@ -36,22 +39,33 @@ class DatasetFolder:
         return float(self.info["fps"])
 
     def state_features(self) -> dict[str, int]:
-        """Return the numeric vectors that are observed: feature name -> length."""
+        """Return the numeric vectors that are observed, several axes flattened: feature name -> length."""
         return {
-            name: int(feature["shape"][0])
+            name: vector_size(feature)
             for name, feature in self.info["features"].items()
-            if name.startswith("observation.") and feature["dtype"].startswith("float") and len(feature["shape"]) == 1
+            if name.startswith("observation.") and is_vector(feature)
         }
 
+    def left_out(self) -> dict[str, str]:
+        """Return the observed features that are not read -> why: neither vectors nor cameras of colours."""
+        used = {*self.state_features(), *self.cameras()}
+        return self.left_out_cameras() | {
+            name: f"{feature['dtype']}, {vector_size(feature)} values a frame"
+            for name, feature in self.info["features"].items()
+            if name.startswith("observation.") and name not in used and name not in self.left_out_cameras()
+        }
+
+    @cached_property
+    def _cameras(self) -> Cameras:
+        return find_cameras(self.root, self.info["features"])
+
     def cameras(self) -> dict[str, tuple[int, int]]:
-        """Return the features of pictures: feature name -> (height, width) as recorded."""
-        found = {}
-        for name, feature in self.info["features"].items():
-            if name.startswith("observation.") and feature["dtype"] in ("video", "image"):
-                axes = list(feature.get("names") or ["height", "width", "channels"])
-                height, width = (axes.index(axis) for axis in ("height", "width"))
-                found[name] = (int(feature["shape"][height]), int(feature["shape"][width]))
-        return found
+        """Return the cameras of colours: feature name -> (height, width) of its pictures. See `cameras`."""
+        return dict(self._cameras.colour)
+
+    def left_out_cameras(self) -> dict[str, str]:
+        """Return the other features of pictures, which are not read: feature name -> why, in some words."""
+        return dict(self._cameras.left_out)
 
     def tasks(self) -> dict[int, str]:
         """Return task number -> what it is, in words; empty where the dataset does not tell."""
@@ -67,14 +81,11 @@ class DatasetFolder:
 
     def names(self, feature: str) -> list[str]:
         """Return the names of the numbers of a feature; ``feature[0]``, ... where the dataset gives none."""
-        entry = self.info["features"][feature]
-        names = entry.get("names")
-        if isinstance(names, Mapping):  # older recorders wrote {"motors": [...]}
-            names = next(iter(names.values()))
-        size = int(entry["shape"][0])
-        if not isinstance(names, Sequence) or len(names) != size:
-            return [f"{feature}[{i}]" for i in range(size)]
-        return [str(name) for name in names]
+        return vector_names(feature, self.info["features"][feature])
+
+    def are_named(self, feature: str) -> bool:
+        """Tell whether the dataset names the numbers of a feature."""
+        return are_told(feature, self.info["features"][feature])
 
     def data_files(self) -> list[Path]:
         """Return the parquet files, in the order of their rows."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dist2_robot.data.check import check_columns
+from dist2_robot.data.columns import flat_column
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.errors import InputError
 from dist2_robot.types import ACTION
@@ -150,21 +151,17 @@ def _read_columns(folder: DatasetFolder, names: Sequence[str]) -> dict[str, np.n
             f"'{folder.root}' holds {frames} frames, its info.json tells {folder.info['total_frames']}: "
             "a data file is missing or cut off, restore it"
         )
+    parts = [part for part in parts if len(part["index"])] or parts[:1]  # a file without rows tells no sizes
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def join_tables(tables: Sequence[FrameTable]) -> FrameTable:
     """Return several datasets as one, episode after episode; the same task in two of them is one task.
 
-    Raises:
-        ValueError: They do not hold the same vectors.
+    They hold the same vectors, in one order: see `joining.in_one_order`.
     """
     if len(tables) == 1:
         return tables[0]
-    sizes = [{name: x.shape[1] for name, x in table.features.items()} for table in tables]
-    odd = next((i for i, other in enumerate(sizes) if other != sizes[0]), None)
-    if odd is not None:
-        raise ValueError(f"number {odd + 1} holds {sizes[odd]}, the first {sizes[0]}")
     starts = np.cumsum([0, *(len(table.features["action"]) for table in tables)]).tolist()
     tasks = tuple(dict.fromkeys(task for table in tables for task in table.tasks))
     renumbered = []
@@ -172,7 +169,7 @@ def join_tables(tables: Sequence[FrameTable]) -> FrameTable:
         new = torch.tensor([tasks.index(task) for task in table.tasks] + [-1])  # -1 stays -1
         renumbered.append(new[table.task_numbers])
     return FrameTable(
-        features={name: torch.cat([table.features[name] for table in tables]) for name in sizes[0]},
+        features={name: torch.cat([table.features[name] for table in tables]) for name in tables[0].features},
         episode_starts=torch.cat([t.episode_starts + start for t, start in zip(tables, starts, strict=False)]),
         episode_ends=torch.cat([t.episode_ends + start for t, start in zip(tables, starts, strict=False)]),
         fingerprint=hashlib.sha256("".join(table.fingerprint for table in tables).encode()).hexdigest(),
@@ -196,15 +193,10 @@ def _task_numbers(column: np.ndarray | None, tasks: Mapping[int, str], folder: D
 
 def _to_array(name: str, column: pa.ChunkedArray) -> np.ndarray:
     """Return (N,) for an index, else (N, size) float32. Raises ValueError where frames differ in size."""
-    array = column.combine_chunks()
+    values = flat_column(column, name)  # LeRobot stores vectors of length 1 as plain numbers
     if name in _INDICES or name == TASK_INDEX:
-        return array.to_numpy(zero_copy_only=False)
-    if not pa.types.is_nested(array.type):  # LeRobot stores vectors of length 1 as plain numbers
-        return array.to_numpy(zero_copy_only=False).astype(np.float32)[:, None]
-    if not pa.types.is_fixed_size_list(array.type) and len(array.value_lengths().unique()) > 1:
-        raise ValueError(f"'{name}' does not have the same number of values in every frame")
-    flat = array.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    return np.ascontiguousarray(flat.reshape(len(array), len(flat) // max(1, len(array))))
+        return values[:, 0]
+    return values.astype(np.float32)
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,7 +4,7 @@ T steps of a chunk, A action dimensions, P committed steps.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +29,8 @@ class PolicyCard:
         tasks: What was done in its data, in words.
         tokenizer: Name and arguments of its tokenizer; empty for a policy without tokens.
         golden_wrong: How many of its golden tokens it gives differently here; None where it has none.
+        observation_units: Feature of numbers -> unit of each number, ``?`` where nobody knows; features that are not in
+            it were never told.
     """
 
     checkpoint: str
@@ -42,6 +44,7 @@ class PolicyCard:
     tasks: tuple[str, ...]
     tokenizer: Mapping[str, Any]
     golden_wrong: int | None
+    observation_units: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

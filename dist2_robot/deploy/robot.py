@@ -30,6 +30,8 @@ class RobotDescription:
         on_disconnect: What happens to the torque when it is disconnected, or its process ends.
         is_simulated: Whether nobody can be hurt: then episodes may be begun, and the loop armed, without a person.
         notes: What people must know of it before they arm it, one line each.
+        observation_units: Feature of numbers -> unit of each number, ``?`` where nobody knows; features that are not in
+            it are not told.
     """
 
     name: str
@@ -41,6 +43,7 @@ class RobotDescription:
     on_disconnect: Torque = "release"
     is_simulated: bool = False
     notes: tuple[str, ...] = ()
+    observation_units: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dist2_robot.actions.spec import ActionDimension, ActionSpec
+from dist2_robot.actions.guess import guess_dimensions
+from dist2_robot.actions.spec import UNKNOWN_UNIT, ActionDimension
 from dist2_robot.data.audit.audit import Audit
 from dist2_robot.evaluation.style import INK, MUTED, SERIES, STYLE, as_svg, with_unit
 
@@ -56,16 +57,16 @@ def _histograms(audit: Audit, bins: int) -> str | None:
         return None
     actions, names = contents.columns[ACTION].astype(np.float64), contents.folder.names(ACTION)
     finite = actions[np.isfinite(actions).all(axis=1)]
-    spec = contents.spec
-    if spec is None or len(spec) != actions.shape[1]:
-        spec = ActionSpec.from_columns(finite, names, ["?"] * len(names), contents.folder.rate_hz)
-    rows = -(-len(spec) // ACROSS)
+    dimensions = contents.spec.dimensions if contents.spec is not None else ()
+    if len(dimensions) != actions.shape[1]:
+        dimensions = guess_dimensions(finite, names, [UNKNOWN_UNIT] * len(names))
+    rows = -(-len(dimensions) // ACROSS)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.4 * ACROSS, 2.0 * rows))
         panels = list(figure.subplots(rows, ACROSS, squeeze=False).flat)
-        for axes, dimension, values in zip(panels, spec.dimensions, finite.T, strict=False):
+        for axes, dimension, values in zip(panels, dimensions, finite.T, strict=False):
             _draw(axes, dimension, values, bins)
-        for axes in panels[len(spec) :]:
+        for axes in panels[len(dimensions) :]:
             axes.set_visible(False)
         return as_svg(figure, "Histograms of the actions")
 

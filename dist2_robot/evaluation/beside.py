@@ -1,6 +1,6 @@
 """Films with what the policy believes drawn beside each frame.
 
-F frames, H height, W width, A action dimensions, V tokens.
+F frames, H height, W width, A action dimensions, M of them move, V tokens.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ class Moment:
 
     Attributes:
         step: Actions executed before.
-        values: (A, V), what each token means.
-        probabilities: (A, V).
+        values: (M, V), what each token of the dimensions that move means.
+        probabilities: (M, V).
         action: (A,), the first action of the chunk.
     """
 
@@ -56,7 +56,8 @@ def _panel(moment: Moment, spec: ActionSpec, height: int) -> np.ndarray:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = spec.dimensions[:MAX_DIMENSIONS]
+    shown = spec.moving.dimensions[:MAX_DIMENSIONS]
+    chosen = [x for x, d in zip(moment.action, spec.dimensions, strict=True) if d.constant is None]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(0.75 * height / DPI, height / DPI), dpi=DPI, facecolor=SURFACE)
         figure.get_layout_engine().set(w_pad=0.02, h_pad=0.01, hspace=0.0)  # type: ignore[union-attr]
@@ -64,7 +65,7 @@ def _panel(moment: Moment, spec: ActionSpec, height: int) -> np.ndarray:
         for i, (axes, dimension) in enumerate(zip(rows, shown, strict=True)):
             order = np.argsort(moment.values[i])
             axes.fill_between(moment.values[i][order], moment.probabilities[i][order], color=SERIES[0], alpha=0.8)
-            axes.axvline(float(moment.action[i]), color=SERIES[1], linewidth=1.2)
+            axes.axvline(float(chosen[i]), color=SERIES[1], linewidth=1.2)
             axes.set_xlim(dimension.low, dimension.high)
             axes.set_ylim(0, max(0.1, 1.1 * float(moment.probabilities[i].max())))
             axes.set_yticks([])

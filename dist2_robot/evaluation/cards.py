@@ -5,13 +5,15 @@ from importlib.resources import files
 from typing import Any
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.actions.units import shown_unit
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.data.folder import DatasetFolder
+from dist2_robot.evaluation.licence import licence_files
 from dist2_robot.types import ObservationSpec
 
 
 def model_card(
-    manifest: Manifest, results: Mapping[str, Any], loss: Mapping[str, Any] | None, *, title: str, licence: str
+    manifest: Manifest, results: Mapping[str, Any], loss: Mapping[str, Any] | None, *, title: str, licence: str | None
 ) -> str:
     """Return the card of a checkpoint, as Markdown.
 
@@ -20,7 +22,7 @@ def model_card(
         results: Of its evaluation; empty where there was none.
         loss: What it was trained with, if known.
         title: The heading.
-        licence: Under which it may be used.
+        licence: Under which it may be used; None where nobody said: the card then claims none.
     """
     spec, policy = ActionSpec.from_dict(manifest.action_spec), manifest.policy
     observation = ObservationSpec.from_dict(policy["observation"])
@@ -46,8 +48,8 @@ def model_card(
     )
 
 
-def dataset_card(folder: DatasetFolder, *, title: str, licence: str) -> str:
-    """Return the card of a dataset, as Markdown."""
+def dataset_card(folder: DatasetFolder, *, title: str, licence: str | None) -> str:
+    """Return the card of a dataset, as Markdown; without a licence it claims none. See `model_card`."""
     recorded = folder.recording.get("action_spec")
     environment = folder.recording.get("environment")
     features = [
@@ -68,6 +70,7 @@ def dataset_card(folder: DatasetFolder, *, title: str, licence: str) -> str:
         origin=f"Recorded in the simulation {_told({'name': environment['id'], **environment['kwargs']})}."
         if environment
         else "Its recorder did not say.",
+        licence_files=licence_files(folder.root),
         **(_actions(ActionSpec.from_dict(recorded)) if recorded else {"dimensions": (), "rate": f"{folder.rate_hz:g}"}),
     )
 
@@ -91,7 +94,7 @@ def _plain(value: Any) -> Any:
 
 
 def _actions(spec: ActionSpec) -> dict[str, Any]:
-    dimensions = [_plain(vars(dimension)) for dimension in spec.dimensions]
+    dimensions = [_plain(vars(each) | {"unit": shown_unit(each.unit) or "-"}) for each in spec.dimensions]
     control = "Absolute targets" if spec.control_mode == "absolute" else "Differences from where the robot stands"
     return {"dimensions": dimensions, "control": control, "rate": f"{spec.rate_hz:g}", "source": spec.source}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.paired import compare_results
+from dist2_robot.evaluation.returns import compare_returns, format_return_difference, returns_table
 
 ROW_ENTRIES = (
     "episodes",
@@ -18,6 +19,9 @@ ROW_ENTRIES = (
     "success_at_end_interval",
     "median_steps_to_success",
     "action_jerk",
+    "mean_return",
+    "return_interval",
+    "progress",
     "rated_score",
     "rated_score_interval",
     "seed",
@@ -55,7 +59,8 @@ def _difference(results: Mapping[str, Mapping[str, Any]], baseline: str, name: s
         if results[run].get("success_rate") is None:
             return heading | {"note": f"'{run}' has {results[run].get('note') or 'no success rate'}"}
     comparison = asdict(compare_results(results[baseline], results[name], (baseline, name)))
-    return heading | comparison | {"interval": list(comparison["interval"])}
+    returns = compare_returns(results[baseline], results[name])
+    return heading | comparison | {"interval": list(comparison["interval"]), "returns": returns}
 
 
 def format_table(comparison: Mapping[str, Any]) -> str:
@@ -72,12 +77,19 @@ def format_table(comparison: Mapping[str, Any]) -> str:
         for row in comparison["rows"]
     ]
     lines = columns([["run", "success [95 %]", "at end [95 %]", "steps to success", "jerk", "errors"], *rows])
+    if returns := returns_table({row["name"]: row for row in comparison["rows"]}):
+        lines += ["", *columns(returns)]
     rated = [row for row in comparison["rows"] if row["rated_score"] is not None]
     lines += [f"{row['name']}: rated {format_score(row['rated_score'], row['rated_score_interval'])}" for row in rated]
     lines += [f"{row['name']}: {row['note']}" for row in comparison["rows"] if row["note"]]
     if comparison["differences"]:
         lines += ["", f"against {comparison['baseline']}, paired by initial state:"]
         lines += columns([[f"  {entry['name']}", format_difference(entry)] for entry in comparison["differences"]])
+        lines += [
+            f"  {entry['name']}  {format_return_difference(name, compared)}"
+            for entry in comparison["differences"]
+            for name, compared in entry.get("returns", {}).items()
+        ]
     return "\n".join(lines)
 
 

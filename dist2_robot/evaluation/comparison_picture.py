@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dist2_robot.evaluation import figures
+from dist2_robot.evaluation import figures, held_out_figures
 from dist2_robot.evaluation.methods import MEAN
 from dist2_robot.evaluation.style import INK, STYLE, SURFACE, label_rows, series_color, series_marker, short
 
@@ -17,11 +17,12 @@ SPREAD = 0.6  # of a row, that its methods share
 
 
 def write_comparison_picture(comparison: Mapping[str, Any], path: Path) -> Path:
-    """Write a PNG of what `compare_runs` or `compare_methods` found."""
+    """Write a PNG of what `compare_runs` or `compare_methods` found; of scores on held-out episodes without them."""
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
-        figure = methods_figure(comparison) if comparison["kind"] == "methods" else _runs_figure(comparison)
+        draw = {"methods": methods_figure, "held_out": _held_out_figure}.get(comparison["kind"], _runs_figure)
+        figure = draw(comparison)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=DPI, facecolor=SURFACE)
     return path
@@ -56,6 +57,16 @@ def _runs_figure(comparison: Mapping[str, Any]) -> "Figure":
     figures.draw_success(axes[0], rows)
     if differences:
         figures.draw_differences(axes[1], differences, [row["name"] for row in rows])
+    return figure
+
+
+def _held_out_figure(comparison: Mapping[str, Any]) -> "Figure":
+    rows = comparison["held_out"]["rows"]
+    differences = [entry for entry in comparison["held_out"]["differences"] if "scores" in entry]
+    figure, axes = _panels(len(rows), 2, bool(differences))
+    held_out_figures.draw_scores(axes[0], rows)
+    if differences:
+        held_out_figures.draw_score_differences(axes[1], differences, [row["name"] for row in rows])
     return figure
 
 

@@ -37,7 +37,7 @@ class RobotRun:
         events: What happened, with the second at which it did.
         answers: (M, 2), when the policy answered and how long that took, in s.
         series: Name -> (N,), NaN where unknown: ``entropy``, ``unsure``, ``speed``.
-        foretold: (K, 2, A), expected and real error of the policy, in tolerances.
+        foretold: (K, 2, M), of the dimensions that are predicted: expected and real error of the policy, in tolerances.
         foretold_from: What the real error is measured from, in words.
     """
 
@@ -246,7 +246,7 @@ def _reliability(run: RobotRun) -> str:
 
 
 def _diagonal(axes: "Axes", run: RobotRun) -> None:
-    names = [dimension["name"] for dimension in run.head["card"]["spec"]["dimensions"]]
+    names = [dimension["name"] for _, dimension in _predicted(run.head)]
     end = 0.0
     for i, name in enumerate(names):
         found = calibration(run.foretold[:, 0, i], run.foretold[:, 1, i])
@@ -266,12 +266,13 @@ def _answers(ticks: Sequence[Mapping[str, Any]], start_s: float) -> np.ndarray:
 def _foretold(
     head: Mapping[str, Any], ticks: Sequence[Mapping[str, Any]], times_s: np.ndarray, measured: np.ndarray
 ) -> np.ndarray:
-    """Return (K, 2, A): what the policy expected to be off, and was off, from what a person did in the shadow mode.
+    """Return (K, 2, M): what the policy expected to be off, and was off, from what a person did in the shadow mode.
 
-    A step is compared with where the robot stood one period later: that is where the step was to bring it.
+    M action dimensions are predicted; the others never moved in the recordings. A step is compared with where the robot
+    stood one period later: that is where the step was to bring it.
     """
-    dimensions = head["card"]["spec"]["dimensions"]
-    empty = np.zeros((0, 2, len(dimensions)))
+    columns, dimensions = zip(*_predicted(head), strict=True)
+    columns, empty = list(columns), np.zeros((0, 2, len(dimensions)))
     if head["settings"]["mode"] != "shadow":
         return empty
     tolerances, period_s = np.array([d["tolerance"] for d in dimensions]), 1 / head["card"]["spec"]["rate_hz"]
@@ -283,11 +284,16 @@ def _foretold(
             at_s = chunk["observed_s"] + period_s * np.arange(1, len(chunk["actions"]) + 1)
             known = at_s <= times_s[-1]
             places = np.minimum(np.searchsorted(times_s, at_s[known]), len(times_s) - 1)
-            off = np.abs(np.array(chunk["actions"])[known] - measured[places]) / tolerances
-            expected = np.array(chunk["expected_error"])[known] / tolerances
+            off = np.abs(np.array(chunk["actions"])[known] - measured[places])[:, columns] / tolerances
+            expected = np.array(chunk["expected_error"])[known][:, columns] / tolerances
             both = np.stack([expected, off], axis=1)
             pairs.append(both[np.isfinite(both).all(axis=(1, 2))])
     return np.concatenate(pairs) if pairs else empty
+
+
+def _predicted(head: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return number and description of the action dimensions that are predicted."""
+    return [(i, d) for i, d in enumerate(head["card"]["spec"]["dimensions"]) if d.get("constant") is None]
 
 
 def _matrix(rows: Sequence[Sequence[float] | None], size: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dist2_robot.actions.units import in_unit
 from dist2_robot.evaluation.figures import new_figure
 from dist2_robot.evaluation.run_files import RunFiles
 from dist2_robot.evaluation.style import INK, MUTED, series_color, series_marker, short, with_unit
@@ -120,7 +121,7 @@ def caption(state: StateExample, index: int) -> str:
 def _in_unit(distance: float, unit: str) -> str:
     if unit == "m":
         return f"{1000 * distance:.2g} mm"
-    return f"{distance:.2g}" if unit == "?" else f"{distance:.2g} {unit}"
+    return in_unit(f"{distance:.2g}", unit)
 
 
 def _same_state(run: RunFiles, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:

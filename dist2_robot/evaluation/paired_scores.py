@@ -1,7 +1,7 @@
 """Two methods trained from the same seeds: how far apart are their scores, and could it be chance?"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,22 +32,30 @@ class PairedScores:
     p_value: float
 
 
-def compare_scores(a: Mapping[int, float], b: Mapping[int, float]) -> PairedScores | None:
+def compare_scores(
+    a: Mapping[int, float], b: Mapping[int, float], weights: Mapping[int, float] | None = None
+) -> PairedScores | None:
     """Compare seed -> score of two methods on the seeds that both have; None if there is none.
 
     The test is Student's and not Wilcoxon's: with five seeds the smallest p that signed ranks can give is 1/16.
+
+    Args:
+        a: Of the first method.
+        b: Of the second.
+        weights: How much each seed counts, as for means of unequally many numbers; None for all alike.
     """
     seeds = sorted(a.keys() & b.keys())
     if not seeds:
         return None
     first, second = (np.array([scores[seed] for seed in seeds], dtype=np.float64) for scores in (a, b))
-    mean_a, difference = float(first.mean()), float((second - first).mean())
-    low, high, effect_size, p_value = _student(second - first)
+    shares = np.array([1.0 if weights is None else weights[seed] for seed in seeds], dtype=np.float64)
+    mean_a, difference = float(np.average(first, weights=shares)), float(np.average(second - first, weights=shares))
+    low, high, effect_size, p_value = _student(second - first, shares)
     scale = abs(mean_a) or math.nan
     return PairedScores(
         n=len(seeds),
         mean_a=mean_a,
-        mean_b=float(second.mean()),
+        mean_b=float(np.average(second, weights=shares)),
         difference=difference,
         interval=(low, high),
         relative=difference / scale,
@@ -57,16 +65,30 @@ def compare_scores(a: Mapping[int, float], b: Mapping[int, float]) -> PairedScor
     )
 
 
-def _student(differences: np.ndarray) -> tuple[float, float, float, float]:
-    """Return the 95 % interval of the mean, Cohen's d and p."""
+def mean_interval(values: Sequence[float], weights: Sequence[float] | None = None) -> tuple[float, float]:
+    """Return the 95 % interval of a mean, Student's t as in `compare_scores`; infinite for less than two values."""
+    shares = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    low, high, _, _ = _student(np.asarray(values, dtype=np.float64), shares)
+    return low, high
+
+
+def _student(differences: np.ndarray, weights: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the 95 % interval of the weighted mean, Cohen's d and p.
+
+    A weighted mean is a ratio of sums over episodes, whose standard error is ``sqrt(n / (n - 1) sum_i (w_i (x_i -
+    mean))^2) / sum_i w_i`` (Cochran 1977, section 6.4); with equal weights it is the usual one.
+    """
     from scipy.stats import t
 
-    n, mean = len(differences), float(differences.mean())
+    n = len(differences)
+    mean = float(np.average(differences, weights=weights)) if n else math.nan
     if n < 2:
         return -math.inf, math.inf, math.nan, 1.0
-    spread = float(differences.std(ddof=1))
+    around = weights * (differences - mean)
+    error = math.sqrt(n / (n - 1) * float(np.square(around).sum())) / float(weights.sum())
+    spread = error * math.sqrt(n)
     if spread == 0:  # as without any noise
         return mean, mean, math.copysign(math.inf, mean) if mean else 0.0, 0.0 if mean else 1.0
-    half = float(t.ppf(0.975, n - 1)) * spread / math.sqrt(n)
-    p_value = 2 * float(t.sf(abs(mean) / spread * math.sqrt(n), n - 1))
+    half = float(t.ppf(0.975, n - 1)) * error
+    p_value = 2 * float(t.sf(abs(mean) / error, n - 1))
     return mean - half, mean + half, mean / spread, p_value

@@ -1,6 +1,7 @@
 """One HTML page on one or more runs, complete in itself: it loads nothing, opens offline and can be mailed."""
 
 import base64
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dist2_robot.errors import InputError
-from dist2_robot.evaluation import compare, distributions, figures
+from dist2_robot.evaluation import compare, distributions, figures, held_out_figures, returns
 from dist2_robot.evaluation.comparison_picture import methods_figure
+from dist2_robot.evaluation.held_out_compare import BY_SEED, compare_held_out, compare_held_out_methods
+from dist2_robot.evaluation.held_out_table import dimension_rows, notes
+from dist2_robot.evaluation.held_out_text import held_out_tables
 from dist2_robot.evaluation.methods import are_methods, compare_methods, tables
 from dist2_robot.evaluation.run_files import RunFiles
 from dist2_robot.evaluation.start_map import start_map_figure
@@ -60,6 +64,7 @@ def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
     """Everything that the template shows."""
     evaluated = [run for run in runs if run.results]
     methods, names = _methods(evaluated), list(dict.fromkeys(run.name for run in runs))
+    scored = [run for run in runs if run.held_out]
     runs, evaluated = _with_different_names(runs), _with_different_names(evaluated)
     return {
         "title": " · ".join(names[:3]) + (" · …" if len(names) > 3 else ""),
@@ -72,7 +77,11 @@ def _content(runs: Sequence[RunFiles]) -> dict[str, Any]:
             (figures.error_figure(runs), "Held-out action error against training steps"),
             (figures.success_curve_figure(runs), "Success rate against training steps"),
         ),
-        "errors": _plots(
+        "held_out": _held_out(runs, scored) if scored else None,
+        # As far as the last validation tells, of runs from before there were scores.
+        "errors": []
+        if any(run.held_out for run in runs)
+        else _plots(
             (figures.dimension_figure(runs), "Held-out action error by dimension"),
             (figures.horizon_figure(runs), "Held-out action error by step of the chunk"),
         ),
@@ -114,12 +123,49 @@ def _headline(runs: Sequence[RunFiles], evaluated: Sequence[RunFiles], paired: b
         "rows": [row | {"training_seed": run.config.get("seed")} for row, run in zip(rows, runs, strict=True)],
         "baseline": first.name,
         "differences": [entry | {"text": compare.format_difference(entry)} for entry in differences],
+        "returns": returns.returns_table({row["name"]: row for row in rows}),
+        "return_differences": [
+            (entry["name"], returns.format_return_difference(name, compared))
+            for entry in differences
+            for name, compared in entry.get("returns", {}).items()
+        ],
         "notes": notes,
         "plots": _plots(
             (figures.success_figure(rows), "Success rates with 95 % intervals"),
             (
                 figures.difference_figure(drawable, order) if drawable else None,
                 "Paired differences of the success rate",
+            ),
+        ),
+    }
+
+
+def _held_out(runs: Sequence[RunFiles], by_method: Sequence[RunFiles]) -> dict[str, Any]:
+    """What is known without a simulation: scores of the runs, paired differences, and plots.
+
+    Args:
+        runs: All of the page, each with a name of its own.
+        by_method: Those with scores, as they call themselves.
+    """
+    scored = [(run.name, index, run.held_out) for index, run in enumerate(runs) if run.held_out]
+    compared = compare_held_out({name: content for name, _, content in scored})
+    if are_methods(by_method):
+        with contextlib.suppress(InputError):  # their names are alike by chance
+            compared = compare_held_out_methods(by_method)
+    order = [row["name"] for row in compared["rows"]] if compared["by"] == BY_SEED else [run.name for run in runs]
+    tables = [table for table in held_out_tables(compared) if table]
+    remarks = [entry[key] for entry in compared["differences"] for key in ("note", "remark") if key in entry]
+    return {
+        "tables": tables,
+        "notes": [*(f"{name}: {note}" for name, _, content in scored for note in notes(content)), *remarks],
+        "dimensions": [(name, dimension_rows(content)) for name, _, content in scored],
+        "plots": _plots(
+            (held_out_figures.step_figure(scored), "Error and CRPS by step of the chunk"),
+            (held_out_figures.dimension_figure(scored), "Error and CRPS by dimension"),
+            (held_out_figures.coverage_figure(scored), "Truths inside of predicted intervals, by dimension"),
+            (
+                held_out_figures.difference_figure(compared, order),
+                "Paired differences of error and CRPS",
             ),
         ),
     }
@@ -176,7 +222,7 @@ def _data_url(
 def _provenance(run: RunFiles) -> dict[str, Any]:
     facts = {
         "folder": run.folder,
-        "checkpoint": run.results.get("checkpoint"),
+        "checkpoint": run.results.get("checkpoint") or run.held_out.get("checkpoint"),
         "training steps": run.summary.get("steps"),
         "parameters": run.summary.get("parameters"),
         "device": run.summary.get("device"),
@@ -184,7 +230,7 @@ def _provenance(run: RunFiles) -> dict[str, Any]:
         "evaluation time": _duration(run.results.get("wall_time_s")),
         "simulation speed": f"{run.results['steps_per_s']:,.0f} steps/s" if run.results.get("steps_per_s") else None,
         "actions executed per chunk": run.results.get("n_action_steps"),
-        "decoding": run.results.get("decoding"),
+        "decoding": run.results.get("decoding") or run.held_out.get("decoding"),
         "git revision": run.summary.get("git_revision"),
     }
     facts |= {f"dataset {key}": value for key, value in (run.summary.get("dataset") or {}).items()}

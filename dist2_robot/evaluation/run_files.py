@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.held_out_file import check_held_out
+from dist2_robot.evaluation.held_out_scores import KIND
 from dist2_robot.json_file import read_json
 
 EXAMPLE_CURVES = ("values", "target", "predicted")
@@ -27,7 +29,9 @@ class RunFiles:
         metrics: metrics.jsonl, in the order of writing.
         examples: examples.json: target and predicted distributions of a few held-out states.
         summary: summary.json.
-        results: results.json of the evaluation.
+        results: results.json of an evaluation in simulation.
+        held_out: Scores on held-out episodes: results.json of an evaluation of those, else held_out.json of the
+            training, of the same decoding.
     """
 
     name: str
@@ -38,6 +42,7 @@ class RunFiles:
     examples: tuple[Mapping[str, Any], ...]
     summary: Mapping[str, Any]
     results: Mapping[str, Any]
+    held_out: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def subject(self) -> str | None:
@@ -76,6 +81,8 @@ def load_run(folder: Path, evaluation: Path | None = None) -> RunFiles:
     if evaluation is None:
         evaluation = folder if (folder / "results.json").is_file() else folder / "eval"
     config = _read_object(folder / "config.json")
+    results = _read_results(evaluation / "results.json")
+    simulated = {} if results.get("kind") == KIND else results
     run = RunFiles(
         name=str(config.get("name") or folder.resolve().name),
         folder=folder,
@@ -84,9 +91,14 @@ def load_run(folder: Path, evaluation: Path | None = None) -> RunFiles:
         metrics=tuple(_read_lines(folder / "metrics.jsonl")),
         examples=tuple(_read_examples(folder / "examples.json")),
         summary=_read_object(folder / "summary.json"),
-        results=_read_results(evaluation / "results.json"),
+        results=simulated,
+        held_out=results if results.get("kind") == KIND else {},
     )
-    if not (run.config or run.metrics or run.examples or run.summary or run.results):
+    at_end = _read_held_out(folder / "held_out.json")
+    if not run.held_out and (run.results or evaluation.name == "eval"):  # of no other rule than the one asked for
+        is_same = run.results.get("decoding", at_end.get("decoding")) == at_end.get("decoding")
+        run = replace(run, held_out=at_end if is_same else {})
+    if not (run.config or run.metrics or run.examples or run.summary or run.results or run.held_out):
         raise InputError(f"{folder} holds no results of a run (config.json, metrics.jsonl, eval/results.json, ...)")
     return run
 
@@ -109,9 +121,18 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 def _read_results(path: Path) -> dict[str, Any]:
     results = _read_object(path)
-    if results and (results.get("kind") != "evaluation" or not isinstance(results.get("per_episode"), list)):
+    if results.get("kind") == KIND:
+        check_held_out(results, path)
+    elif results and (results.get("kind") != "evaluation" or not isinstance(results.get("per_episode"), list)):
         raise InputError(f"{path} is no evaluation (kind 'evaluation' with per_episode); make it with dist2-eval")
     return results
+
+
+def _read_held_out(path: Path) -> dict[str, Any]:
+    scores = _read_object(path)
+    if scores:
+        check_held_out(scores, path)
+    return scores
 
 
 def _read_examples(path: Path) -> list[Mapping[str, Any]]:

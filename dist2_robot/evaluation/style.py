@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dist2_robot.actions.units import shown_unit
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -67,8 +69,9 @@ def short(name: str) -> str:
 
 
 def with_unit(text: str, unit: str) -> str:
-    """Return an axis label with its unit; ``?`` stands for a unit that nobody told."""
-    return f"{text} ({unit if unit and unit != '?' else 'unit unknown'})"
+    """Return an axis label with its unit, if that is known."""
+    shown = shown_unit(unit)
+    return f"{text} ({shown})" if shown else text
 
 
 def label_rows(axes: "Axes", names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from statistics import fmean, median
 from typing import Any
 
 from dist2_robot.evaluation.intervals import wilson_interval
+from dist2_robot.evaluation.returns import summarise_returns
 
 MAX_ERROR_SHARE = 0.05
 OUTCOMES = ("success", "failure", "error")
@@ -20,7 +21,7 @@ def summarise(episodes: Sequence[Mapping[str, Any]], *, max_error_share: float =
 
     Args:
         episodes: One mapping an episode: ``index``, ``seed``, ``outcome``, ``steps``, ``success_step``,
-            ``success_at_end``, ``jerk``, ``message``.
+            ``success_at_end``, ``jerk``, ``message``, and where they are known ``episode_return`` and ``progress``.
         max_error_share: Largest share of errors with which a rate is still given.
 
     Raises:
@@ -50,6 +51,7 @@ def summarise(episodes: Sequence[Mapping[str, Any]], *, max_error_share: float =
             median, (e.get("success_step") for e in valid if e["outcome"] == "success")
         ),
         "action_jerk": _of_finite(fmean, (episode.get("jerk") for episode in valid)),
+        **summarise_returns(valid),
         "per_episode": [dict(episode) for episode in episodes],
     }
     return summary | ({"note": note} if note else {})

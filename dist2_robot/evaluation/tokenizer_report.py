@@ -1,7 +1,7 @@
 """What a tokenizer costs and what it loses, on recorded actions.
 
-B chunks, T steps, A action dimensions, L tokens of a chunk, G groups of positions that share their tokens' meaning, V
-tokens.
+B chunks, T steps, A action dimensions, M of them move, L tokens of a chunk, G groups of positions that share their
+tokens' meaning, V tokens.
 """
 
 import math
@@ -38,9 +38,9 @@ class TokenizerReport:
     tokens_per_s: L over the duration of a chunk.
     vocab_size: V.
     bits_per_s: Of the tokens that there are, all equally likely.
-    error: ``mean``, ``p99`` and ``max`` of |round trip - action| over steps and dimensions, in tolerances.
-    error_by_dimension: Dimension -> mean error in its unit.
-    tolerances_by_dimension: Dimension -> mean error in tolerances.
+    error: ``mean``, ``p99`` and ``max`` of |round trip - action| over steps and dimensions that move, in tolerances.
+    error_by_dimension: Dimension that moves -> mean error in its unit.
+    tolerances_by_dimension: Dimension that moves -> mean error in tolerances.
     occupied: Share of the tokens that are ever used, mean over groups.
     perplexity: exp(entropy) of the tokens that are used, as a share of all, mean over groups: 1 if used evenly.
     histogram: (CELLS,), use of the tokens from the first to the last, 1 where even; for codes and symbols from the most
@@ -128,12 +128,12 @@ def frontier(reports: Sequence[TokenizerReport]) -> list[TokenizerReport]:
 
 
 def share_at_limits(spec: ActionSpec, windows: ChunkWindows) -> dict[str, float]:
-    """Return the share of recorded actions at or beyond their limits, by dimension; those that wrap have none."""
+    """Return the share of recorded actions at or beyond their limits, of dimensions that move and do not wrap."""
     actions = windows.chunks(torch.arange(len(windows)))[0][:, 0].double()
     return {
         d.name: float(((column <= d.low) | (column >= d.high)).double().mean())
         for d, column in zip(spec.dimensions, actions.T, strict=True)
-        if not d.wraps
+        if not d.wraps and d.constant is None
     }
 
 
@@ -143,8 +143,8 @@ def _errors(tokenizer: Tokenizer, windows: ChunkWindows) -> dict[str, Any]:
     for i, d in enumerate(tokenizer.spec.dimensions):
         if d.wraps:
             error[..., i] = difference(error[..., i, None], torch.zeros(1), d.high - d.low)[..., 0].abs()
-    error = error[~is_padding]  # (steps, A)
-    scaled = error / torch.tensor([d.tolerance for d in tokenizer.spec.dimensions], dtype=torch.float64)
+    error = tokenizer.columns.take(error[~is_padding])  # (steps, M): what costs nothing must not make means smaller
+    scaled = error / torch.tensor([d.tolerance for d in tokenizer.moving.dimensions], dtype=torch.float64)
     flat = scaled.flatten().sort().values
     return {
         "error": {
@@ -152,8 +152,8 @@ def _errors(tokenizer: Tokenizer, windows: ChunkWindows) -> dict[str, Any]:
             "p99": float(flat[math.ceil(0.99 * len(flat)) - 1]),
             "max": float(flat[-1]),
         },
-        "error_by_dimension": dict(zip(tokenizer.spec.names, error.mean(dim=0).tolist(), strict=True)),
-        "tolerances_by_dimension": dict(zip(tokenizer.spec.names, scaled.mean(dim=0).tolist(), strict=True)),
+        "error_by_dimension": dict(zip(tokenizer.moving.names, error.mean(dim=0).tolist(), strict=True)),
+        "tolerances_by_dimension": dict(zip(tokenizer.moving.names, scaled.mean(dim=0).tolist(), strict=True)),
     }
 
 

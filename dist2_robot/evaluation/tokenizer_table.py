@@ -32,7 +32,7 @@ def format_tokenizers(reports: Sequence[TokenizerReport], spec: ActionSpec, note
     names = [f"{'*' if report in best else ' '} {report.label}" for report in reports]
     lines = columns([*HEADINGS, *([name, *_figures(report)] for name, report in zip(names, reports, strict=True))], 2)
     lines += ["", *LEGEND, "", "mean error of each dimension, in its unit (in tolerances):"]
-    head = ["  tokenizer", *(with_unit(d.name, d.unit) for d in spec.dimensions)]
+    head = ["  tokenizer", *(with_unit(d.name, d.unit) for d in spec.moving.dimensions)]
     rows = [
         [
             name,

@@ -20,6 +20,8 @@ class SO101SimConfig(RobotConfig):
         fps: Actions a second, without real time.
         seed: Of the world of the first connection; each later one has the next seed.
         perturb: Kind -> severity from 0 to 1, e.g. pushes.
+        use_degrees: As of ``so101_follower``: whether joints are told in degrees; else -100 to 100, in percent of their
+            range.
     """
 
     task: str = "PickPlace"
@@ -31,3 +33,4 @@ class SO101SimConfig(RobotConfig):
     fps: float = 20.0
     seed: int = 0
     perturb: dict[str, float] = field(default_factory=dict)
+    use_degrees: bool = True

@@ -41,6 +41,7 @@ class Dist2Config(PreTrainedConfig):
         vision: What looks at pictures.
         instruction: What reads the task, where the data have more than one.
         image_size: Height and width in pixels that pictures are seen in; None as recorded.
+        spec: A file that tells what the recorded numbers are, as ``dataset.spec`` of `dist2-train`.
         options: Of any of these, group -> option -> value: ``{"tokenizer": {"bins": 256}}``.
         normalization_mapping: LeRobot's pipelines change nothing: the policy owns its normaliser and its tokenizer,
             so that their numbers travel with the weights and no fine-tuning moves them.
@@ -68,6 +69,7 @@ class Dist2Config(PreTrainedConfig):
     vision: str = "conv"
     instruction: str = "words"
     image_size: int | None = None
+    spec: str | None = None
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     normalization_mapping: dict[str, NormalizationMode] = field(
         default_factory=lambda: dict.fromkeys(_UNCHANGED, NormalizationMode.IDENTITY)

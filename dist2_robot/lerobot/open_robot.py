@@ -58,7 +58,12 @@ def open_lerobot_robot(
     except Exception as error:  # each robot has its own
         raise InputError(f"robot {kind}: {' '.join(str(_root(error)).split())}") from error
     if kind == "so101_sim":
-        spec = spec or robot.arm.description.spec
+        told = robot.arm.description.spec
+        if spec is not None and spec.units != told.units:
+            raise InputError(
+                f"so101_sim tells {list(told.units)}, the given spec {list(spec.units)}: leave out robot.spec"
+            )
+        spec = spec or told
     adapted = AdaptedSimulation if hasattr(robot, "begin_episode") else AdaptedRobot
     return adapted(robot, spec or spec_of_motors(robot, rate_hz), velocity)
 

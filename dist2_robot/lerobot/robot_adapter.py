@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from lerobot.robots import Robot
 
-from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.actions.spec import UNKNOWN_UNIT, ActionDimension, ActionSpec
 from dist2_robot.deploy.limits import MotionLimits
 from dist2_robot.deploy.robot import Reading, RobotDescription, RobotError
 from dist2_robot.errors import InputError
-from dist2_robot.lerobot.robot_units import calibrate_command
+from dist2_robot.lerobot.robot_units import calibrate_command, check_units, degrees_of, refuse_velocities
 
 STATE, WORLD, IMAGES = "observation.state", "observation.environment_state", "observation.images."
-# The cap of a robot that is used for the first time: unit -> units a second; other units, a quarter of the range.
+# The cap of a robot that is used for the first time: unit -> units a second; other units, a quarter of the range. Where
+# the calibration says how far a joint turns, one that is told in percent moves no faster than one in degrees.
 FIRST_SPEED = {"deg": 60.0, "%": 60.0, "rad": math.pi / 3}
-SIMULATED_SPEED = {"joint": 180.0, "gripper": 300.0}
+SIMULATED_SPEED = {"joint": 180.0, "gripper": 300.0}  # degrees or percent a second
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +36,8 @@ class AdaptedRobot:
         velocity: Dimension -> largest speed in its unit a second; others have that of the first use.
 
     Raises:
-        InputError: The spec does not fit the robot, or it does not sense where an action dimension stands.
+        InputError: The spec does not fit the robot or the units that its motors are set to, an action is a velocity, or
+            it does not sense where an action dimension stands.
     """
 
     def __init__(self, robot: Robot, spec: ActionSpec, velocity: Mapping[str, float] | None = None) -> None:
@@ -43,6 +45,8 @@ class AdaptedRobot:
         self._targets: np.ndarray | None = None
         if list(robot.action_features) != list(spec.names):
             raise InputError(f"{robot.name}: its actions are {list(robot.action_features)}, told {list(spec.names)}")
+        refuse_velocities(robot, spec.names, spec.units)
+        check_units(robot, spec)
         features = robot.observation_features
         if blind := [name for name in spec.names if features.get(name) is not float]:
             raise InputError(f"{robot.name}: it does not sense where '{blind[0]}' stands, which our control loop needs")
@@ -141,7 +145,11 @@ class AdaptedRobot:
         if self._world:
             names[WORLD] = tuple(name.removesuffix(".pos") for name in self._world)
         releases = not is_simulated and getattr(config, "disable_torque_on_disconnect", True)
-        notes = []
+        notes = [
+            f"left out: camera '{name}' ({shape[2]} channel{'s' if shape[2] > 1 else ''}, which are no colours)"
+            for name, shape in robot.observation_features.items()
+            if isinstance(shape, tuple) and name not in self._cameras
+        ]
         if releases:
             notes.append("its torque is RELEASED when it is disconnected: the arm falls, support it")
         if (step := getattr(config, "max_relative_target", None)) is not None:
@@ -150,14 +158,38 @@ class AdaptedRobot:
         return RobotDescription(
             name=f"{robot.name}{f' {robot.id}' if robot.id else ''}{f' on {port}' if port else ''}",
             spec=self._spec,
-            limits=_limits(self._spec, velocity, is_simulated),
+            limits=self._limits(velocity, is_simulated),
             observation_names=names,
+            observation_units=self._units(),
             pictures={f"{IMAGES}{name}": shape[:2] for name, shape in self._cameras.items()},
             stop="hold",
             on_disconnect="release" if releases else "hold",
             is_simulated=is_simulated,
             notes=tuple(notes),
         )
+
+    def _units(self) -> dict[str, tuple[str, ...]]:
+        """Return the units of what it observes: where its motors stand is told in the units of its actions."""
+        by_name = dict(zip(self._spec.names, self._spec.units, strict=True))
+        units = {STATE: tuple(by_name.get(name, UNKNOWN_UNIT) for name in self._state)}
+        if self._world:
+            units[WORLD] = tuple(getattr(self._robot, "environment_state_units", [UNKNOWN_UNIT] * len(self._world)))
+        return units
+
+    def _limits(self, velocity: Mapping[str, float], is_simulated: bool) -> MotionLimits:
+        first = {
+            d.name: SIMULATED_SPEED.get(d.kind, 180.0) if is_simulated else self._first_speed(d)
+            for d in self._spec.dimensions
+        }
+        return MotionLimits.of_spec(self._spec, 1.0, 1.0, {**first, **velocity})
+
+    def _first_speed(self, dimension: ActionDimension) -> float:
+        """Return the largest speed of a dimension, in its unit a second, unless another one is given."""
+        usual = FIRST_SPEED.get(dimension.unit, (dimension.high - dimension.low) / 4)
+        degrees = degrees_of(self._robot, dimension)
+        if dimension.kind == "gripper" or not degrees:
+            return usual
+        return min(usual, FIRST_SPEED["deg"] / degrees)
 
 
 class AdaptedSimulation(AdaptedRobot):
@@ -171,11 +203,3 @@ class AdaptedSimulation(AdaptedRobot):
 
 def _numbers(seen: Mapping[str, Any], names: tuple[str, ...]) -> np.ndarray:
     return np.array([float(seen[name]) for name in names], np.float32)
-
-
-def _limits(spec: ActionSpec, velocity: Mapping[str, float], is_simulated: bool) -> MotionLimits:
-    first = {
-        d.name: SIMULATED_SPEED.get(d.kind, 180.0) if is_simulated else FIRST_SPEED.get(d.unit, (d.high - d.low) / 4)
-        for d in spec.dimensions
-    }
-    return MotionLimits.of_spec(spec, 1.0, 1.0, {**first, **velocity})

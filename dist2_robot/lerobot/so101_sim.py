@@ -37,7 +37,7 @@ class SimulatedCamera:
 
 
 class SO101Sim(Robot):
-    """Joints in degrees, the gripper in percent; with ``use_poses`` then hand and things, in m and rad.
+    """Joints in degrees or in percent, the gripper in percent; with ``use_poses`` then hand and things, in m and rad.
 
     LeRobot gives a policy only what ends in ``.pos`` or ``.vel``, all as one ``observation.state`` in the order of
     `observation_features`: the 6 joints, then ``hand_x.pos``, ``hand_y.pos``, ``hand_z.pos``, then the task's things.
@@ -60,6 +60,8 @@ class SO101Sim(Robot):
         kwargs: dict[str, Any] = {"visuals": config.visuals}
         if config.camera_names:
             kwargs |= {"cameras": tuple(config.camera_names), "image_size": config.image_size}
+        if not config.use_degrees:
+            kwargs["use_degrees"] = False
         if config.perturb:
             kwargs["perturb"] = dict(config.perturb)
         environment = EnvironmentSpec(f"gym_dist2/{config.task}-v0", kwargs)
@@ -73,6 +75,11 @@ class SO101Sim(Robot):
         """Which observations are places of hand and things, in order."""
         names = self.arm.description.observation_names[_WORLD] if self.config.use_poses else ()
         return tuple(f"{name}.pos" for name in names)
+
+    @property
+    def environment_state_units(self) -> tuple[str, ...]:
+        """The unit of each of these."""
+        return tuple(self.arm.description.observation_units[_WORLD]) if self.config.use_poses else ()
 
     @property
     def observation_features(self) -> dict[str, type | tuple]:

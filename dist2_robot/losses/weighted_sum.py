@@ -1,5 +1,6 @@
 """Losses added up with weights."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -8,7 +9,10 @@ from dist2_robot.losses.output import LossOutput
 
 
 class WeightedSumLoss(nn.Module):
-    """``sum of weight_i * L_i``; parts keep their names."""
+    """``sum of weight_i * L_i``.
+
+    Parts keep their names, but for those that several terms have: of them each is ``<term>.<part>``.
+    """
 
     def __init__(self, terms: Mapping[str, nn.Module], weights: Mapping[str, float]) -> None:
         super().__init__()
@@ -27,7 +31,7 @@ class WeightedSumLoss(nn.Module):
         metric_tokens: Tensor | None = None,
     ) -> LossOutput:
         total = logits.new_zeros(())
-        parts: dict[str, Tensor] = {}
+        found: dict[str, Mapping[str, Tensor]] = {}
         for name, term in self.terms.items():
             output = term(
                 logits,
@@ -37,5 +41,15 @@ class WeightedSumLoss(nn.Module):
                 metric_tokens=metric_tokens,
             )
             total = total + self.weights[name] * output.loss
-            parts.update(output.parts)
-        return LossOutput(total, parts)
+            found[name] = output.parts
+        return LossOutput(total, _under_different_names(found))
+
+
+def _under_different_names(found: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return all parts of all terms, those of one name with the name of their term before it."""
+    counts = Counter(part for parts in found.values() for part in parts)
+    return {
+        part if counts[part] == 1 else f"{term}.{part}": value
+        for term, parts in found.items()
+        for part, value in parts.items()
+    }

@@ -1,8 +1,11 @@
 """What is already decided of a chunk, to transformer inputs. B batch, P steps, A action dimensions, D width."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.actions.constants import MovingColumns
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.types import Prefix
 
@@ -11,7 +14,8 @@ class PrefixEncoder(nn.Module):
     """One token for each of the first P steps of a chunk: what will be done there, or that nothing is decided yet.
 
     A number becomes -1 at its lower limit and 1 at its upper one, an angle that wraps its sine and cosine; a linear
-    map makes a token of them. For training-time action conditioning (Black et al. 2025).
+    map makes a token of them. What never moved in the recordings tells nothing, and is left out. For training-time
+    action conditioning (Black et al. 2025).
 
     Args:
         spec: What an action is.
@@ -26,11 +30,13 @@ class PrefixEncoder(nn.Module):
     def __init__(self, spec: ActionSpec, width: int, steps: int) -> None:
         super().__init__()
         self.steps = steps
-        low, high = (torch.tensor([getattr(d, end) for d in spec.dimensions]) for end in ("low", "high"))
+        self.columns = MovingColumns(spec)
+        moving = self.columns.spec.dimensions
+        low, high = (torch.tensor([getattr(d, end) for d in moving]) for end in ("low", "high"))
         self.register_buffer("low", low, persistent=False)
         self.register_buffer("range", high - low, persistent=False)
-        self.register_buffer("wraps", torch.tensor([d.wraps for d in spec.dimensions]), persistent=False)
-        self.linear = nn.Linear(2 * len(spec), width)
+        self.register_buffer("wraps", torch.tensor([d.wraps for d in moving]), persistent=False)
+        self.linear = nn.Linear(2 * len(moving), width)
         self.is_known = nn.Parameter(torch.randn(2, width) * 0.02)  # unknown, known
         self.place = nn.Parameter(torch.randn(steps, width) * 0.02)
 
@@ -40,7 +46,8 @@ class PrefixEncoder(nn.Module):
             return (self.is_known[0] + self.place).expand(batch, -1, -1)
         known = prefix.is_known(self.steps)[..., None]  # (B, P, 1)
         start = self.low.expand(batch, self.steps, -1)
-        tokens = self.linear(self._scaled(prefix.put_into(start))) + self.is_known[1]
+        given = replace(prefix, actions=self.columns.take(prefix.actions))
+        tokens = self.linear(self._scaled(given.put_into(start))) + self.is_known[1]
         return torch.where(known, tokens, self.is_known[0]) + self.place
 
     def _scaled(self, actions: Tensor) -> Tensor:

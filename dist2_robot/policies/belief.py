@@ -1,6 +1,6 @@
 """What a policy believes of its next action: a distribution over each dimension's values.
 
-B batch, L positions of a chunk, A action dimensions, V tokens.
+B batch, L positions of a chunk, M action dimensions that move, V tokens.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from dist2_robot.types import Observation
 @dataclass(frozen=True)
 class Belief:
     """Attributes:
-    values: (A, V), what each token of a dimension means, in its unit.
-    probabilities: (A, V).
+    values: (M, V), what each token of a dimension means, in its unit.
+    probabilities: (M, V).
     """
 
     values: np.ndarray
@@ -35,6 +35,6 @@ def next_action_belief(policy: Policy, observation: Observation) -> Belief | Non
     is_plain = isinstance(policy, DiscretePolicy) and policy.generation == "parallel"
     if not is_plain or not isinstance(policy.tokenizer, BinnedTokenizer):
         return None
-    dimensions = len(policy.spec)
+    dimensions = len(policy.spec.moving)
     probabilities = torch.softmax(policy(observation)[0, :dimensions], dim=-1)
     return Belief(policy.tokenizer.values()[:dimensions].cpu().numpy(), probabilities.cpu().numpy())

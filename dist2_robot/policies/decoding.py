@@ -1,13 +1,14 @@
 """From token distributions to one choice per position. B batch, n positions, V tokens."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from dist2_robot.distances.difference import difference
 from dist2_robot.finite import all_finite, mark_unless_finite
+from dist2_robot.policies.circles import Circles
+from dist2_robot.policies.risk import RiskTables
 
 LOCAL_WINDOW = 0.04  # of the vocabulary on either side of the mode
 
@@ -21,10 +22,14 @@ class Meanings:
         periods: (n,), the length after which values repeat, or infinity.
         never_averaged: (n,), positions such as grippers, where half open is neither.
         log_widths: (n, V), of bins that are not equally wide; None where they are.
-        distances: (n, V, V), for the rule of least risk only.
+        distances: (G, V, V), for the rule of least risk only.
+        groups: (n,), which of the G tables a position uses; None where each has its own.
         valid: (n, V), which tokens there are, where some positions have fewer than V; None for all.
-        has_circles: Whether values repeat at any position; None to look. Known here, so that no rule asks a tensor:
+        boundaries: (n, V + 1), where the tokens of each position begin and end; None where that is half-way between
+            their values, and nothing repeats.
+        circles: The positions whose values repeat; None without any. Found here, so that no rule asks a tensor:
             neither a device nor an exported graph can wait for the answer.
+        risks: The distances, ordered for the rule of least risk.
     """
 
     values: Tensor | None
@@ -32,16 +37,30 @@ class Meanings:
     never_averaged: Tensor
     log_widths: Tensor | None = None
     distances: Tensor | None = None
+    groups: Tensor | None = None
     valid: Tensor | None = None
-    has_circles: bool | None = None
+    boundaries: Tensor | None = None
+    circles: Circles | None = field(init=False)
+    risks: RiskTables | None = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.has_circles is None:
-            object.__setattr__(self, "has_circles", bool(torch.isfinite(self.periods).any()))
+        circles = Circles.find(self.values, self.periods, self.boundaries, self.valid)
+        object.__setattr__(self, "circles", circles)
+        risks = None
+        if self.distances is not None:
+            own = torch.arange(len(self.periods), device=self.periods.device)
+            risks = RiskTables.of(self.distances, own if self.groups is None else self.groups)
+        object.__setattr__(self, "risks", risks)
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> "Meanings":
-        """Return the same with every tensor changed: moved to a device, or cut to some of the positions."""
-        return replace(self, **{k: change(v) for k, v in vars(self).items() if isinstance(v, Tensor)})
+    def at(self, positions: slice) -> "Meanings":
+        """Return what the tokens of some of the positions mean."""
+        whole = self if self.groups is not None else replace(self, groups=torch.arange(len(self.periods)))
+        given = {key: x for key, x in vars(whole).items() if isinstance(x, Tensor) and key != "distances"}
+        return replace(whole, **{key: x[positions] for key, x in given.items()})
+
+    def to(self, device: torch.device) -> "Meanings":
+        """Return the same on a device."""
+        return replace(self, **{key: x.to(device) for key, x in vars(self).items() if isinstance(x, Tensor)})
 
 
 @dataclass(frozen=True)
@@ -72,7 +91,7 @@ class Sampling:
 @dataclass(frozen=True)
 class Choice:
     """Attributes:
-    tokens: (B, n), what was chosen, or the tokens nearest to it.
+    tokens: (B, n), what was chosen, or the tokens that it lies in.
     values: (B, n), the numbers that were chosen; None for tokens without an order.
     entropy: (B, n), of the distributions, in nats.
     expected_error: (B, n), mean distance of the distributions from the values, the short way round; None without.
@@ -96,18 +115,15 @@ def argmax(probabilities: Tensor, meanings: Meanings) -> Tensor:
 def median(probabilities: Tensor, meanings: Meanings) -> Tensor:
     """The first token with half of the mass up to it; on a circle the one with the least expected arc to all others."""
     plain = (probabilities.cumsum(-1) < 0.5).sum(-1).clamp(max=probabilities.shape[-1] - 1)
-    values, wraps = meanings.values, torch.isfinite(meanings.periods)
-    if not meanings.has_circles or values is None:
-        return plain
-    period = torch.where(wraps, meanings.periods, 1.0)[:, None, None]
-    arcs = difference(values[:, :, None], values[:, None], period).abs()  # (n, V, V)
-    return torch.where(wraps, _least_risk(probabilities, arcs, meanings.valid), plain)
+    circles = meanings.circles
+    return plain if circles is None else circles.put(plain, circles.median(probabilities))
 
 
 def min_risk(probabilities: Tensor, meanings: Meanings) -> Tensor:
     """The token of least expected distance to what the policy believes, under the distance it is trained with."""
-    assert meanings.distances is not None
-    return _least_risk(probabilities, meanings.distances, meanings.valid)
+    assert meanings.risks is not None
+    risk, valid = meanings.risks.risk(probabilities), meanings.valid
+    return (risk if valid is None else risk.masked_fill(~valid, torch.inf)).argmin(-1)
 
 
 def sample(probabilities: Tensor, meanings: Meanings) -> Tensor:
@@ -118,18 +134,9 @@ def sample(probabilities: Tensor, meanings: Meanings) -> Tensor:
 
 def mean(probabilities: Tensor, meanings: Meanings) -> Tensor:
     """The expected value; on a circle the angle of the expected point. Between two modes it is neither of them."""
-    values, periods = meanings.values, meanings.periods
-    assert values is not None
-    plain = (probabilities * values).sum(-1)
-    wraps = torch.isfinite(periods)
-    if not meanings.has_circles:
-        return plain
-    period = torch.where(wraps, periods, torch.ones_like(periods))
-    low = values[:, 0] - 0.5 * period / values.shape[-1]
-    angle = 2 * torch.pi * (values - low[:, None]) / period[:, None]  # (n, V), from the lower limit
-    sine, cosine = (probabilities * angle.sin()).sum(-1), (probabilities * angle.cos()).sum(-1)
-    circular = low + torch.remainder(torch.atan2(sine, cosine), 2 * torch.pi) / (2 * torch.pi) * period
-    return torch.where(wraps, circular, plain)
+    assert meanings.values is not None
+    plain, circles = (probabilities * meanings.values).sum(-1), meanings.circles
+    return plain if circles is None else circles.put(plain, circles.mean(probabilities))
 
 
 def local_mean(probabilities: Tensor, meanings: Meanings) -> Tensor:
@@ -186,8 +193,10 @@ def choose(logits: Tensor, meanings: Meanings, rule: str, sampling: Sampling | N
         return Choice(tokens, values, entropy, expected_error(belief, values, meanings))
     assert meanings.values is not None
     values = torch.where(fixed, _pick(meanings.values, densest), VALUE_RULES[rule](probabilities, meanings))
-    between = (meanings.values[:, 1:] + meanings.values[:, :-1]) / 2
-    tokens = (values[..., None] >= between).sum(-1)
+    if meanings.boundaries is None:
+        tokens = (values[..., None] >= (meanings.values[:, 1:] + meanings.values[:, :-1]) / 2).sum(-1)
+    else:  # in 64 bits, as the tokenizer would cut them
+        tokens = (values[..., None].double() >= meanings.boundaries[:, 1:-1]).sum(-1)
     return Choice(tokens, values, entropy, expected_error(belief, values, meanings))
 
 
@@ -201,14 +210,9 @@ def expected_error(probabilities: Tensor, chosen: Tensor, meanings: Meanings) ->
     """
     assert meanings.values is not None
     distance = (meanings.values - chosen[..., None]).abs()  # (B, n, V)
-    if meanings.has_circles:
+    if meanings.circles is not None:
         distance = torch.minimum(distance, (meanings.periods[:, None] - distance).abs())
     return (probabilities * distance).sum(-1)
-
-
-def _least_risk(probabilities: Tensor, distances: Tensor, valid: Tensor | None) -> Tensor:
-    risk = torch.einsum("bnv,nvw->bnw", probabilities, distances.to(probabilities))
-    return (risk if valid is None else risk.masked_fill(~valid, torch.inf)).argmin(-1)
 
 
 def _pick(values: Tensor, tokens: Tensor) -> Tensor:

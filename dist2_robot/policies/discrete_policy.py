@@ -65,7 +65,7 @@ class DiscretePolicy(Policy):
         self._digits = points.digits
         impossible = None if points.valid is None else ~points.valid[points.groups]
         self.register_buffer("_impossible", impossible, persistent=False)  # (L, V)
-        self._meanings: dict[tuple[str, bool], Meanings] = {}
+        self._meanings: dict[tuple[str, bool, int, int], Meanings] = {}
         self.decoding = decoding
 
     @property
@@ -183,27 +183,40 @@ class DiscretePolicy(Policy):
     def _choose(self, logits: Tensor, rule: str, first: int = 0) -> Choice:
         if rule == "local_mean" and self._digits > 1:  # what is near a digit is not what is near the number
             rule = "mean"
-        here = slice(first, first + logits.shape[1])
-        return choose(logits, self._meaning(logits.device, rule).map(lambda x: x[here]), rule, self.sampling)
+        return choose(logits, self._meaning(logits.device, rule, first, logits.shape[1]), rule, self.sampling)
 
-    def _meaning(self, device: torch.device, rule: str) -> Meanings:
-        """Return what all positions mean, worked out once a device: the tokenizer does not change any more."""
-        key = str(device), rule == "min_risk"
+    def _meaning(self, device: torch.device, rule: str, first: int, count: int) -> Meanings:
+        """Return what some positions mean, worked out once a device: the tokenizer does not change any more."""
+        key = str(device), rule == "min_risk", first, count
         if key not in self._meanings:
-            tokenizer, points = self.tokenizer, self.tokenizer.points()
-            distances = log_widths = None
-            if rule == "min_risk" and self.distance is not None:
-                table = points.distances(self.distance)
-                distances = table.distances[table.groups]
-            if points.edges is not None:
-                widths = points.edges.diff(dim=1)
-                log_widths = (widths / widths.mean(dim=1, keepdim=True)).log()
-                log_widths = None if (log_widths.abs() < 1e-3).all() else log_widths[points.groups].float()
-            values = tokenizer.values() if tokenizer.is_ordered else None
-            valid = None if points.valid is None else points.valid[points.groups]
-            found = Meanings(values, tokenizer.periods(), tokenizer.never_averaged(), log_widths, distances, valid)
-            self._meanings[key] = found.map(lambda x: x.to(device))
+            length = self.tokenizer.tokens_per_chunk
+            if count == length:
+                self._meanings[key] = self._find_meaning(rule).to(device)
+            else:
+                self._meanings[key] = self._meaning(device, rule, 0, length).at(slice(first, first + count))
         return self._meanings[key]
+
+    def _find_meaning(self, rule: str) -> Meanings:
+        """Return what all positions mean."""
+        tokenizer, points = self.tokenizer, self.tokenizer.points()
+        distances = log_widths = None
+        if rule == "min_risk" and self.distance is not None:
+            distances = points.distances(self.distance).distances
+        if points.edges is not None:
+            widths = points.edges.diff(dim=1)
+            log_widths = (widths / widths.mean(dim=1, keepdim=True)).log()
+            log_widths = None if (log_widths.abs() < 1e-3).all() else log_widths[points.groups].float()
+        boundaries = tokenizer.boundaries()
+        return Meanings(
+            tokenizer.values().cpu() if tokenizer.is_ordered else None,
+            tokenizer.periods(),
+            tokenizer.never_averaged(),
+            log_widths,
+            distances,
+            points.groups,
+            None if points.valid is None else points.valid[points.groups],
+            None if boundaries is None else boundaries.cpu(),
+        )
 
     def _to_chunk(self, choices: list[Choice], prefix: Prefix | None = None) -> ActionChunk:
         entropy = torch.cat([choice.entropy for choice in choices], dim=1)
@@ -214,6 +227,7 @@ class DiscretePolicy(Policy):
             if isinstance(self.tokenizer, BinnedTokenizer):  # of others a token is no number of one step
                 errors = [choice.expected_error for choice in choices if choice.expected_error is not None]
                 expected_error = torch.cat(errors, dim=1).unflatten(1, (self.horizon, -1))
+                expected_error = self.tokenizer.columns.put_back(expected_error, 0.0)  # constants are sent as they are
         else:
             tokens = torch.cat([choice.tokens for choice in choices], dim=1)
             actions = self.tokenizer.decode(tokens)

@@ -40,7 +40,7 @@ class Policy(Learner):
 
     def count(self, batch: Batch) -> Tensor:
         """Return how many numbers the loss of a batch is a mean of: those that there are to predict."""
-        return (~batch.is_given).sum() * len(self.spec)
+        return (~batch.is_given).sum() * len(self.spec.moving)
 
     def fit_actions(self, actions: Tensor, is_padding: Tensor) -> None:
         """Learn what is fixed before the training, from its chunks (N, T, A). By default nothing is."""

@@ -1,10 +1,14 @@
-"""The rival without tokens: one number per action. B batch, T steps of a chunk, A action dimensions, D width."""
+"""The rival without tokens: one number per action.
+
+B batch, T steps of a chunk, A action dimensions, M of them move, D width.
+"""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.actions.constants import MovingColumns
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.difference import difference
 from dist2_robot.finite import all_finite, mark_unless_finite
@@ -20,7 +24,9 @@ BODIES = ("transformer", "mlp")
 
 
 class RegressionPolicy(Policy):
-    """The same transformer as the token policy with one query a step, and a linear layer to A numbers in [-1, 1].
+    """The same transformer as the token policy with one query a step, and a linear layer to M numbers in [-1, 1].
+
+    Action columns that never moved in the recordings are not predicted, and sent as they were.
 
     Args:
         spec: What an action is; its limits span [-1, 1].
@@ -63,9 +69,11 @@ class RegressionPolicy(Policy):
         )
         super().__init__(spec, horizon, trunk, max_prefix)
         self.sizes = {"width": width, "depth": depth, "attention_heads": attention_heads, "body": body}
-        self.linear = nn.Linear(width, len(spec))
-        self.register_buffer("low", torch.tensor([d.low for d in spec.dimensions]))
-        self.register_buffer("high", torch.tensor([d.high for d in spec.dimensions]))
+        self.columns = MovingColumns(spec)
+        moving = self.columns.spec.dimensions
+        self.linear = nn.Linear(width, len(moving))
+        self.register_buffer("low", torch.tensor([d.low for d in moving]))
+        self.register_buffer("high", torch.tensor([d.high for d in moving]))
 
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
@@ -78,14 +86,14 @@ class RegressionPolicy(Policy):
         }
 
     def forward(self, observation: Observation) -> Tensor:
-        """Return actions (B, T, A) on the scale where the limits are -1 and 1."""
+        """Return the actions that move, (B, T, M), on the scale where the limits are -1 and 1."""
         return self.linear(self.trunk(observation))
 
     def loss(self, loss: nn.Module, batch: Batch) -> LossOutput:
         """Return the loss of the errors on the scale where the limits are -1 and 1, the short way round."""
-        truth = 2 * (batch.actions - self.low) / (self.high - self.low) - 1
+        truth = 2 * (self.columns.take(batch.actions) - self.low) / (self.high - self.low) - 1
         error = self(batch.observation) - truth
-        wraps = [d.wraps for d in self.spec.dimensions]
+        wraps = [d.wraps for d in self.columns.spec.dimensions]
         if any(wraps):
             error = torch.where(torch.tensor(wraps, device=error.device), difference(error, 0 * error, 2.0), error)
         return loss(error, padding_mask=batch.is_given)
@@ -97,8 +105,10 @@ class RegressionPolicy(Policy):
         predicted = scaled = self(observation)
         if not all_finite(scaled):
             raise ValueError("the policy gave actions that are not finite")
-        wraps = torch.tensor([d.wraps for d in self.spec.dimensions], device=scaled.device)
-        scaled = torch.where(wraps, torch.remainder(scaled + 1, 2) - 1, scaled.clamp(-1, 1))
+        wraps = torch.tensor([d.wraps for d in self.columns.spec.dimensions], device=scaled.device)
+        turned = torch.remainder(scaled + 1, 2)
+        turned = torch.where(turned < 2, turned, 0.0) - 1  # a hair below the lower end is rounded up
+        scaled = torch.where(wraps, turned, scaled.clamp(-1, 1))
         actions = self.low + (scaled + 1) / 2 * (self.high - self.low)
-        actions = mark_unless_finite(actions, predicted[..., None])
+        actions = self.columns.put_back(mark_unless_finite(actions, predicted[..., None]))
         return ActionChunk(actions if observation.prefix is None else observation.prefix.put_into(actions))

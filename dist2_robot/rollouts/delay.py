@@ -63,14 +63,14 @@ class DelayedChunks:
 
     Attributes:
         jumps: Of each change from one chunk to the next, how far the target moved in that step, in tolerances, mean
-            over dimensions that are no grippers.
+            over dimensions that move and are no grippers.
         moves: The same of all other steps.
     """
 
     def __init__(self, spec: ActionSpec, delay: Delay) -> None:
         self._delay = delay
         self._dimensions = len(spec)
-        moving = [d.kind != "gripper" for d in spec.dimensions]
+        moving = [d.kind != "gripper" and d.constant is None for d in spec.dimensions]
         self._moving = np.array(moving if any(moving) else [True] * len(spec))
         self._tolerance = np.array([d.tolerance for d in spec.dimensions])
         self._period = np.array([d.high - d.low if d.wraps else np.inf for d in spec.dimensions])

@@ -27,7 +27,7 @@ class TemporalEnsemble:
         self._decay = decay
         self._periods = np.array([d.high - d.low if d.wraps else np.inf for d in spec.dimensions])
         self._low = np.array([d.low for d in spec.dimensions])
-        self._newest_decides = np.array([d.kind == "gripper" for d in spec.dimensions])
+        self._newest_decides = np.array([d.kind == "gripper" or d.constant is not None for d in spec.dimensions])
         self._chunks: deque[np.ndarray] = deque()  # what each still says, from the present step on
 
     def committed(self) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class EpisodeResult:
         success_at_end: Whether the last step was a success too.
         jerk: How rough the executed actions were, see `jerk`; NaN for fewer than four of them.
         message: What went wrong, empty if nothing.
+        episode_return: Sum of the rewards; NaN where one of them was not finite.
+        progress: What the environment measures, name -> largest and last value of the episode.
         start: Numeric features of the first observation, name -> S numbers; empty where there was none.
         frames: Pictures (F, height, width, 3) of a filmed episode, else None.
         frames_hz: Pictures per second of simulated time.
@@ -35,9 +37,24 @@ class EpisodeResult:
     success_at_end: bool
     jerk: float
     message: str = ""
+    episode_return: float = float("nan")
+    progress: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     start: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     frames: np.ndarray | None = None
     frames_hz: float = 0.0
+
+
+def measured(info: Mapping[str, Any]) -> dict[str, float]:
+    """Return what an environment measures in a step: the entries of ``info`` that are one finite number each.
+
+    Whether something is so is no measure of how far, and is left out.
+    """
+    found = {}
+    for name, value in info.items():
+        x = np.asarray(value) if isinstance(value, int | float | np.generic | np.ndarray) else np.empty(2)
+        if x.shape == () and x.dtype.kind in "iuf" and np.isfinite(x):
+            found[str(name)] = float(x)
+    return found
 
 
 def jerk(actions: np.ndarray, tolerances: np.ndarray) -> float:

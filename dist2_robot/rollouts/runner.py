@@ -205,6 +205,8 @@ def _result(index: int, seed: int, report: Report) -> EpisodeResult:
         success_step=report.success_step,
         success_at_end=report.success_at_end and not report.error,
         jerk=report.jerk,
+        episode_return=report.episode_return,
+        progress=report.progress,
         message=report.error,
         frames=report.frames,
         frames_hz=report.frames_hz,

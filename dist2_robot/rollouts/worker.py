@@ -4,7 +4,8 @@ T actions of a chunk, A action dimensions, F film frames.
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from dist2_robot.errors import InputError
 from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment, to_features
-from dist2_robot.rollouts.episode import jerk
+from dist2_robot.rollouts.episode import jerk, measured
 from dist2_robot.rollouts.process import leave_interrupts_to_parent
 
 SIGN_OF_LIFE_S = 1.0
@@ -48,8 +49,8 @@ class Report:
         is_over: Whether the episode has ended, by itself, at its limit or by an error.
         error: What broke, empty if nothing.
         is_input_error: Whether the error would meet every episode alike.
-        steps, success_step, success_at_end, jerk, frames, frames_hz: As in `EpisodeResult`; jerk and frames at the end
-            only.
+        steps, success_step, success_at_end, episode_return, progress, jerk, frames, frames_hz: As in `EpisodeResult`;
+            jerk and frames at the end only.
     """
 
     slot: int
@@ -60,6 +61,8 @@ class Report:
     steps: int = 0
     success_step: int | None = None
     success_at_end: bool = False
+    episode_return: float = float("nan")
+    progress: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     jerk: float = float("nan")
     frames: np.ndarray | None = None
     frames_hz: float = 0.0
@@ -128,6 +131,7 @@ class Slot:
     def _reset(self, command: Reset) -> Report:
         self._command, self._executed, self._frames = command, [], []
         self._success_step, self._is_success = None, False
+        self._return, self._progress = 0.0, {}
         observation, info = self._env.reset(seed=command.seed)
         if self._env.has_wrapper_attr("task_description"):  # which may be another one in each episode
             self._task = {"task": np.asarray(str(self._env.get_wrapper_attr("task_description")))}
@@ -139,8 +143,11 @@ class Slot:
             raise ValueError(f"the policy asked for an action that is not finite after {len(self._executed)} steps")
         observation, error, is_over = None, "", False
         for action in command.actions:
-            observation, _, terminated, truncated, info = self._env.step(action)
+            observation, reward, terminated, truncated, info = self._env.step(action)
             self._executed.append(action)
+            self._return += float(reward)
+            for name, value in measured(info).items():
+                self._progress[name] = (max(value, self._progress.get(name, (value,))[0]), value)
             self._is_success = bool(info["is_success"])
             if self._is_success and self._success_step is None:
                 self._success_step = len(self._executed)
@@ -167,6 +174,8 @@ class Slot:
             steps=len(self._executed),
             success_step=self._success_step,
             success_at_end=self._is_success,
+            episode_return=self._return if np.isfinite(self._return) else float("nan"),
+            progress=dict(self._progress),
             jerk=jerk(np.array(self._executed), self._tolerances) if is_over else float("nan"),
             frames=np.stack(self._frames) if is_over and self._frames else None,
             frames_hz=self._frames_hz if self._command.film else 0.0,

@@ -1,6 +1,6 @@
 """Bins between edges, one token per step and dimension: what all binned tokenizers share.
 
-B batch, T steps, A dimensions, V bins, L = T * A. Position ``t * A + a`` is dimension a at step t.
+B batch, T steps, A dimensions that move, V bins, L = T * A. Position ``t * A + a`` is dimension a at step t.
 """
 
 import math
@@ -30,11 +30,12 @@ class BinnedTokenizer(Tokenizer):
         Args:
             spec: Limits and tolerances.
             horizon: T.
-            edges: (A, V + 1), increasing, from low to high.
+            edges: (A, V + 1), increasing, from low to high, of the dimensions that move.
             counts: How many of the V bins each dimension has; its edges beyond them only fill the table. None: all.
         """
-        super().__init__(spec, horizon, edges.shape[-1] - 1, horizon * len(spec), tokens_per_query=len(spec))
-        full = [self.vocab_size] * len(spec)
+        count = len(spec.moving)
+        super().__init__(spec, horizon, edges.shape[-1] - 1, horizon * count, tokens_per_query=count)
+        full = [self.vocab_size] * count
         self.register_buffer("counts", torch.tensor(full if counts is None else list(counts)), persistent=False)  # (A,)
         # float64: half a bin of error must not be lost in rounding where the range is far from zero.
         self.register_buffer("edges", torch.empty_like(edges, dtype=torch.float64))
@@ -42,7 +43,7 @@ class BinnedTokenizer(Tokenizer):
 
     def set_edges(self, edges: Tensor) -> None:
         """Move the edges (A, V + 1). Raises ValueError, naming the dimension, where bins cannot be told apart."""
-        for dimension, row, count in zip(self.spec.dimensions, edges.double(), self.counts.tolist(), strict=True):
+        for dimension, row, count in zip(self.moving.dimensions, edges.double(), self.counts.tolist(), strict=True):
             row = row[: count + 1]
             centres = ((row[1:] + row[:-1]) / 2).float()
             if not (centres.diff() > 0).all() or not (row.diff() > 0).all():
@@ -57,7 +58,7 @@ class BinnedTokenizer(Tokenizer):
     def _encode(self, actions: Tensor) -> Tensor:
         values = actions.to(torch.float64, copy=True)  # wrapped in place below, and the actions are the caller's
         low, high = self.limits()
-        for i, dimension in enumerate(self.spec.dimensions):
+        for i, dimension in enumerate(self.moving.dimensions):
             if dimension.wraps:
                 values[..., i] = low[i] + torch.remainder(values[..., i] - low[i], high[i] - low[i])
         inner = self.edges[:, 1:-1].contiguous()  # (A, V - 1): below the first is bin 0, above the last bin V - 1
@@ -70,7 +71,7 @@ class BinnedTokenizer(Tokenizer):
         return tokens.unflatten(1, values.shape[:-1]).movedim(0, -1).flatten(-2)
 
     def _decode(self, tokens: Tensor) -> Tensor:
-        tokens = tokens.unflatten(-1, (self.horizon, len(self.spec)))  # (B, T, A)
+        tokens = tokens.unflatten(-1, (self.horizon, len(self.moving)))  # (B, T, A)
         columns = tokens.movedim(-1, 0).flatten(1)  # (A, B * T)
         values = self.centres().gather(1, columns)
         return values.unflatten(1, tokens.shape[:-1]).movedim(0, -1).float()
@@ -86,33 +87,36 @@ class BinnedTokenizer(Tokenizer):
     def values(self) -> Tensor:
         return self.centres().repeat(self.horizon, 1).float()
 
-    def to_values(self, actions: Tensor) -> Tensor:
+    def boundaries(self) -> Tensor:
+        return self.edges.repeat(self.horizon, 1)
+
+    def _to_values(self, actions: Tensor) -> Tensor:
         return actions.flatten(-2)
 
-    def to_actions(self, values: Tensor) -> Tensor:
-        return values.unflatten(-1, (self.horizon, len(self.spec)))
+    def _to_actions(self, values: Tensor) -> Tensor:
+        return values.unflatten(-1, (self.horizon, len(self.moving)))
 
     def padding_mask(self, is_padding: Tensor) -> Tensor:
-        return is_padding.repeat_interleave(len(self.spec), dim=-1)
+        return is_padding.repeat_interleave(len(self.moving), dim=-1)
 
     def periods(self) -> Tensor:
-        periods = [d.high - d.low if d.wraps else math.inf for d in self.spec.dimensions]
+        periods = [d.high - d.low if d.wraps else math.inf for d in self.moving.dimensions]
         return torch.tensor(periods * self.horizon)
 
     def never_averaged(self) -> Tensor:
-        return torch.tensor([d.kind == "gripper" for d in self.spec.dimensions] * self.horizon)
+        return torch.tensor([d.kind == "gripper" for d in self.moving.dimensions] * self.horizon)
 
     def points(self) -> TokenPoints:
         """Return one group per dimension."""
-        tolerances = torch.tensor([d.tolerance for d in self.spec.dimensions], dtype=torch.float64)
+        tolerances = torch.tensor([d.tolerance for d in self.moving.dimensions], dtype=torch.float64)
         edges, counts = self.edges.cpu() / tolerances[:, None], self.counts.cpu()
         low, high = (limit.cpu() / tolerances for limit in self.limits())
-        wraps = torch.tensor([d.wraps for d in self.spec.dimensions])
-        never = torch.full((len(self.spec),), math.inf, dtype=torch.float64)
+        wraps = torch.tensor([d.wraps for d in self.moving.dimensions])
+        never = torch.full((len(self.moving),), math.inf, dtype=torch.float64)
         return TokenPoints(
             points=(self.centres().cpu() / tolerances[:, None])[..., None],
-            groups=torch.arange(len(self.spec)).repeat(self.horizon),
-            lattice=torch.arange(self.vocab_size, dtype=torch.float64).expand(len(self.spec), -1)[..., None],
+            groups=torch.arange(len(self.moving)).repeat(self.horizon),
+            lattice=torch.arange(self.vocab_size, dtype=torch.float64).expand(len(self.moving), -1)[..., None],
             periods=torch.where(wraps, high - low, never),
             lattice_periods=torch.where(wraps, counts.double(), never),
             tolerances=tolerances,

@@ -1,7 +1,7 @@
 """A number as its digits, most significant first: how DIST2Loss was first applied to numbers (arXiv 2503.02379).
 
-B batch, T steps, A dimensions, D digits, V = base, L = T * A * D. Position ``(t * A + a) * D + i`` is digit i of
-dimension a at step t.
+B batch, T steps, A dimensions that move, D digits, V = base, L = T * A * D. Position ``(t * A + a) * D + i`` is digit i
+of dimension a at step t.
 """
 
 from typing import Any
@@ -33,10 +33,11 @@ class DigitsTokenizer(Tokenizer):
         """Args: spec: Limits and tolerances. horizon: T. base: Tokens, V. digits: Tokens of one number, D."""
         if base < 2 or digits < 1:
             raise ValueError(f"a number needs a base of 2 and 1 digit at least, got base {base} and {digits} digits")
-        super().__init__(spec, horizon, base, horizon * len(spec) * digits, tokens_per_query=len(spec) * digits)
+        count = len(spec.moving) * digits
+        super().__init__(spec, horizon, base, horizon * count, tokens_per_query=count)
         self.base = base
         self.digits = digits
-        for d in spec.dimensions:
+        for d in self.moving.dimensions:
             if (d.high - d.low) / base**digits <= torch.finfo(torch.float32).eps * max(abs(d.low), abs(d.high)):
                 raise ValueError(
                     f"action dimension '{d.name}': {digits} digits in base {base} cannot be told apart in 32 bits in "
@@ -50,7 +51,7 @@ class DigitsTokenizer(Tokenizer):
         return self._split(self.in_limits(actions)).flatten(-3)
 
     def _decode(self, tokens: Tensor) -> Tensor:
-        cells = (tokens.unflatten(-1, (self.horizon, len(self.spec), self.digits)) * self._places).sum(-1)
+        cells = (tokens.unflatten(-1, (self.horizon, len(self.moving), self.digits)) * self._places).sum(-1)
         return (self._low + (cells + 0.5) * self._width).float()
 
     def values(self) -> Tensor:
@@ -58,28 +59,28 @@ class DigitsTokenizer(Tokenizer):
         digit = torch.arange(self.base, device=worth.device)
         return (worth[..., None] * digit).flatten(0, 1).repeat(self.horizon, 1).float()
 
-    def to_values(self, actions: Tensor) -> Tensor:
+    def _to_values(self, actions: Tensor) -> Tensor:
         """Return what each digit contributes, (B, L); the last one carries what the digits leave over, up to w/2."""
         within = self.in_limits(actions)
         contributions = self._split(within) * self._places * self._width[:, None]  # (B, T, A, D)
         contributions[..., -1] += within - self._low - self._width / 2 - contributions.sum(-1)
         return contributions.flatten(-3).to(actions.dtype)
 
-    def to_actions(self, values: Tensor) -> Tensor:
+    def _to_actions(self, values: Tensor) -> Tensor:
         """Return ``low + w/2`` and the sum of the digits' values (B, L): linear in them."""
-        digits = values.unflatten(-1, (self.horizon, len(self.spec), self.digits))
+        digits = values.unflatten(-1, (self.horizon, len(self.moving), self.digits))
         return (self._low + self._width / 2 + digits.sum(-1, dtype=torch.float64)).to(values.dtype)
 
     def padding_mask(self, is_padding: Tensor) -> Tensor:
-        return is_padding.repeat_interleave(len(self.spec) * self.digits, dim=-1)
+        return is_padding.repeat_interleave(len(self.moving) * self.digits, dim=-1)
 
     def never_averaged(self) -> Tensor:
-        grippers = torch.tensor([d.kind == "gripper" for d in self.spec.dimensions])
+        grippers = torch.tensor([d.kind == "gripper" for d in self.moving.dimensions])
         return grippers.repeat_interleave(self.digits).repeat(self.horizon)
 
     def points(self) -> TokenPoints:
         """Return one group per digit of each dimension: the digit times its place value; as lattice the digit."""
-        tolerances = torch.tensor([d.tolerance for d in self.spec.dimensions], dtype=torch.float64)
+        tolerances = torch.tensor([d.tolerance for d in self.moving.dimensions], dtype=torch.float64)
         worth = (self._width.cpu() / tolerances)[:, None] * self._places.cpu()  # (A, D), of one, in tolerances
         worth, tolerances = worth.flatten()[:, None], tolerances.repeat_interleave(self.digits)  # (G, 1), (G,)
         digit = torch.arange(self.base + 1, dtype=torch.float64)

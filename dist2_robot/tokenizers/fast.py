@@ -1,7 +1,7 @@
 """FAST: cosine coefficients, rounded, and merged by byte pairs (Pertsch et al. 2025, arXiv 2501.09747).
 
-B batch, T steps, A action dimensions, L tokens of a chunk, V vocabulary. Coefficient ``k * A + a`` of a chunk is
-frequency k of dimension a: all dimensions' slow movements come first.
+B batch, T steps, A action dimensions that move, L tokens of a chunk, V vocabulary. Coefficient ``k * A + a`` of a chunk
+is frequency k of dimension a: all dimensions' slow movements come first.
 """
 
 import math
@@ -67,14 +67,14 @@ class FastTokenizer(Tokenizer):
         """
         if not (step > 0 and math.isfinite(step)):
             raise ValueError(f"step must be positive and finite, got {step}")
-        count = horizon * len(spec)
+        count = horizon * len(spec.moving)
         length = count if max_tokens is None else max_tokens
         if horizon >= 1 and not 1 <= length <= count:
             raise ValueError(f"max_tokens must be 1 to {count}, the coefficients of a chunk, got {length}")
         super().__init__(spec, horizon, vocab_size, length)
         self.coefficient_step, self.max_tokens = step, max_tokens
         transform = torch.from_numpy(dct(np.eye(horizon), axis=0, norm="ortho"))
-        tolerance = torch.tensor([d.tolerance for d in spec.dimensions], dtype=torch.float64)
+        tolerance = torch.tensor([d.tolerance for d in self.moving.dimensions], dtype=torch.float64)
         self.register_buffer("_transform", transform, persistent=False)  # (T, T)
         self.register_buffer("_tolerance", tolerance, persistent=False)
         self.register_buffer("alphabet", torch.tensor([0, -1]))  # smallest and largest number; empty before `fit`
@@ -82,7 +82,7 @@ class FastTokenizer(Tokenizer):
         self.register_buffer("mean", torch.zeros(count, dtype=torch.float64))  # of the coefficients, in steps
         self._pairs: BytePairs | None = None
 
-    def fit(self, actions: Tensor) -> None:
+    def _fit(self, actions: Tensor) -> None:
         """Learn alphabet, merges and mean from chunks (N, T, A).
 
         Raises ValueError where the vocabulary has no room for the alphabet.
@@ -155,7 +155,7 @@ class FastTokenizer(Tokenizer):
             known = (token - 1 for token in sequence if PADDING < token <= len(expansions))
             symbols = [symbol for token in known for symbol in expansions[token]][:count]
             coefficients[row, : len(symbols)] = torch.tensor(symbols, dtype=torch.float64, device=tokens.device) + low
-        frequencies = coefficients.view(*tokens.shape[:-1], self.horizon, len(self.spec))
+        frequencies = coefficients.view(*tokens.shape[:-1], self.horizon, len(self.moving))
         steps = self._transform.T @ (frequencies * self.coefficient_step * self._tolerance)
         return self.in_limits(steps + (self._low + self._high) / 2).float()
 

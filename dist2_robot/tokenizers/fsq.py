@@ -48,7 +48,7 @@ class FsqTokenizer(VectorTokenizer):
         """
         if not levels or min(levels) < 2:
             raise ValueError(f"levels must be whole numbers of 2 or more, e.g. [64, 16], got {list(levels)}")
-        size, share = horizon * sum(2 if d.wraps else 1 for d in spec.dimensions), len(levels)
+        size, share = horizon * sum(2 if d.wraps else 1 for d in spec.moving.dimensions), len(levels)
         count = max(size, 0) // share * share if latents is None else latents
         if horizon >= 1 and not (share <= count <= size and count % share == 0):
             raise ValueError(
@@ -65,7 +65,7 @@ class FsqTokenizer(VectorTokenizer):
         self.register_buffer("low", torch.full((count,), unknown, dtype=torch.float64))
         self.register_buffer("step", torch.full((count,), unknown, dtype=torch.float64))
 
-    def fit(self, actions: Tensor) -> None:
+    def _fit(self, actions: Tensor) -> None:
         """Take components and ranges from chunks (N, T, A)."""
         if not len(actions):
             raise ValueError("there is no whole chunk to take components of")
@@ -104,7 +104,7 @@ class FsqTokenizer(VectorTokenizer):
         low, step = (x.cpu().unflatten(0, (len(self.levels), -1)).T for x in (self.low, self.step))  # (L, n)
         latents = low[:, None] + (level + 0.5) * step[:, None]  # (L, V, n)
         return TokenPoints(
-            points=latents / math.sqrt(self.horizon * len(self.spec)),
+            points=latents / math.sqrt(self.horizon * len(self.moving)),
             groups=torch.arange(self.tokens_per_chunk),
             lattice=level.expand_as(latents),
         )

@@ -27,7 +27,7 @@ class GaussianTokenizer(BinnedTokenizer):
         """Args: spec: Limits and tolerances. horizon: Steps of a chunk. bins: Tokens of a dimension, V."""
         super().__init__(spec, horizon, uniform_edges(spec, bins))
 
-    def fit(self, actions: Tensor) -> None:
+    def _fit(self, actions: Tensor) -> None:
         """Take mean and spread of chunks (N, T, A), column by column; actions beyond the limits count as the limits."""
         if not len(actions):
             raise ValueError("there is no whole chunk to fit normal distributions to")
@@ -39,7 +39,7 @@ class GaussianTokenizer(BinnedTokenizer):
         share = torch.arange(self.vocab_size + 1, dtype=torch.float64, device=columns.device) / self.vocab_size
         z = torch.special.ndtri((below + share * (above - below))[:, 1:-1])  # the limits themselves may be infinite
         inner = torch.minimum(torch.maximum(mean + std * z, low), high)
-        self.set_edges(with_uniform_share(self.spec, torch.cat([low, inner, high], dim=1)))
+        self.set_edges(with_uniform_share(self.moving, torch.cat([low, inner, high], dim=1)))
 
     def config(self) -> dict[str, Any]:
         return {"name": "gaussian", "horizon": self.horizon, "bins": self.vocab_size}

@@ -32,7 +32,7 @@ class PerDimensionTokenizer(BinnedTokenizer):
         Args:
             spec: Limits and tolerances.
             horizon: Steps of a chunk.
-            bins: One number a dimension, in their order; None: from max_error.
+            bins: One number a dimension, in their order, those that never move included; None: from max_error.
             max_error: The largest error of a round trip, in tolerances; of no effect where bins are given.
 
         Raises:
@@ -50,7 +50,7 @@ class PerDimensionTokenizer(BinnedTokenizer):
         if lacking.any():
             a = int(lacking.int().argmax())
             raise ValueError(
-                f"action dimension '{self.spec.names[a]}' has {int(self.counts[a])} tokens, and there is none "
+                f"action dimension '{self.moving.names[a]}' has {int(self.counts[a])} tokens, and there is none "
                 f"numbered {int(tokens.unflatten(-1, (self.horizon, -1))[..., a].max())}"
             )
         return super()._decode(tokens)
@@ -60,10 +60,10 @@ class PerDimensionTokenizer(BinnedTokenizer):
 
 
 def bins_for_error(spec: ActionSpec, max_error: float) -> list[int]:
-    """Return how many bins each dimension needs for round trips that err by so many tolerances at most."""
+    """Return how many bins each dimension that moves needs for round trips that err by so many tolerances at most."""
     if not (max_error > 0 and math.isfinite(max_error)):
         raise ValueError(f"max_error must be a positive number of tolerances, got {max_error}")
-    needed = [(d.high - d.low) / (2 * max_error * d.tolerance) for d in spec.dimensions]
+    needed = [(d.high - d.low) / (2 * max_error * d.tolerance) for d in spec.moving.dimensions]
     return [max(2, math.ceil(n * (1 - ROUNDING))) for n in needed]
 
 
@@ -73,11 +73,11 @@ def _checked(spec: ActionSpec, bins: Sequence[int]) -> list[int]:
     for name, n in zip(spec.names, bins, strict=True):
         if isinstance(n, bool) or not isinstance(n, int) or n < 2:
             raise ValueError(f"action dimension '{name}' needs a whole number of at least 2 bins, got {n!r}")
-    return list(bins)
+    return [n for d, n in zip(spec.dimensions, bins, strict=True) if d.constant is None]
 
 
 def _alone(spec: ActionSpec, dimension: int) -> ActionSpec:
-    return replace(spec, dimensions=(spec.dimensions[dimension],))
+    return replace(spec, dimensions=(spec.moving.dimensions[dimension],))
 
 
 def _filled(edges: Tensor, vocab_size: int) -> Tensor:

@@ -23,7 +23,7 @@ class QuantileTokenizer(BinnedTokenizer):
         """Args: spec: Limits and tolerances. horizon: Steps of a chunk. bins: Tokens of a dimension, V."""
         super().__init__(spec, horizon, uniform_edges(spec, bins))
 
-    def fit(self, actions: Tensor) -> None:
+    def _fit(self, actions: Tensor) -> None:
         """Take the quantiles of chunks (N, T, A), column by column; actions beyond the limits count as the limits."""
         if not len(actions):
             raise ValueError("there is no whole chunk to take quantiles of")
@@ -34,7 +34,7 @@ class QuantileTokenizer(BinnedTokenizer):
         ordered = columns.sort(dim=0).values
         below, above = ordered[place.floor().long()], ordered[place.ceil().long()]
         quantiles = torch.lerp(below, above, (place - place.floor())[:, None]).T
-        self.set_edges(with_uniform_share(self.spec, quantiles))
+        self.set_edges(with_uniform_share(self.moving, quantiles))
 
     def config(self) -> dict[str, Any]:
         return {"name": "quantile", "horizon": self.horizon, "bins": self.vocab_size}

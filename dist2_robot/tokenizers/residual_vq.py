@@ -62,7 +62,7 @@ class ResidualVQTokenizer(VectorTokenizer):
         books = torch.full((stages, codes, steps * self.coordinates), math.nan, dtype=torch.float64)
         self.register_buffer("codebooks", books)  # (S, V, D)
 
-    def fit(self, actions: Tensor) -> None:
+    def _fit(self, actions: Tensor) -> None:
         """Learn the codes from chunks (N, T, A) in the order of their recording."""
         if not len(actions):
             raise ValueError("there is no whole chunk to learn codes from")
@@ -104,7 +104,7 @@ class ResidualVQTokenizer(VectorTokenizer):
     def points(self) -> TokenPoints:
         """Return one group per stage; before `fit` its coordinates are not numbers."""
         return TokenPoints(
-            points=self.codebooks.cpu() / math.sqrt(self.steps * len(self.spec)),
+            points=self.codebooks.cpu() / math.sqrt(self.steps * len(self.moving)),
             groups=torch.arange(self.stages).repeat(self.horizon // self.steps),
         )
 

@@ -1,4 +1,7 @@
-"""The contract of an action tokenizer. B batch, T steps, A action dimensions, L tokens of a chunk, V vocabulary."""
+"""The contract of an action tokenizer.
+
+B batch, T steps, A action dimensions, M of them move, L tokens of a chunk, V vocabulary.
+"""
 
 import math
 from abc import ABC, abstractmethod
@@ -7,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.actions.constants import MovingColumns
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.distances.protocol import Distance
@@ -19,8 +23,12 @@ class Tokenizer(nn.Module, ABC):
 
     What was fitted lives in buffers, so it is part of the checkpoint and moves with the policy.
 
+    Action columns that never move in the recordings cost no token, and decoding gives them as they were recorded. All
+    that a subclass writes (`_fit`, `_encode`, `_decode`, `_to_values`, `_to_actions`) is of the M others alone.
+
     Attributes:
         spec: What an action is.
+        moving: The dimensions that move, which is what tokens tell of.
         horizon: Steps of a chunk, T.
         vocab_size: V.
         tokens_per_chunk: L.
@@ -43,18 +51,20 @@ class Tokenizer(nn.Module, ABC):
             raise ValueError(f"a chunk needs at least 1 step, got {horizon}")
         if vocab_size < 2:
             raise ValueError(f"a tokenizer needs at least 2 bins, got {vocab_size}")
-        self.spec = spec
+        self.spec, self.moving = spec, spec.moving
+        self.columns = MovingColumns(spec)
         self.horizon = horizon
         self.vocab_size = vocab_size
         self.tokens_per_chunk = tokens_per_chunk
         self.tokens_per_query = tokens_per_query
-        limits = torch.tensor([[d.low, d.high] for d in spec.dimensions], dtype=torch.float64).T  # (2, A)
+        limits = torch.tensor([[d.low, d.high] for d in self.moving.dimensions], dtype=torch.float64).T  # (2, M)
         self.register_buffer("_low", limits[0], persistent=False)
         self.register_buffer("_high", limits[1], persistent=False)
-        self.register_buffer("_wraps", torch.tensor([d.wraps for d in spec.dimensions]), persistent=False)
+        self.register_buffer("_wraps", torch.tensor([d.wraps for d in self.moving.dimensions]), persistent=False)
 
     def fit(self, actions: Tensor) -> None:
-        """Learn from chunks (N, T, A) of recorded actions; by default there is nothing to learn."""
+        """Learn from chunks (N, T, A) of recorded actions. Raises ValueError where that cannot be."""
+        self._fit(self.columns.take(actions))
 
     def encode(self, actions: Tensor) -> Tensor:
         """Return the tokens (B, L) of action chunks (B, T, A) in the units of the spec.
@@ -65,7 +75,7 @@ class Tokenizer(nn.Module, ABC):
             raise ValueError(f"actions must be (B, {self.horizon}, {len(self.spec)}), got {tuple(actions.shape)}")
         if not all_finite(actions):
             raise ValueError("cannot encode actions that are not finite")
-        return self._encode(actions)
+        return self._encode(self.columns.take(actions))
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Return the action chunks (B, T, A) that tokens (B, L) stand for.
@@ -78,7 +88,7 @@ class Tokenizer(nn.Module, ABC):
             raise ValueError(f"tokens are whole numbers, got {tokens.dtype}")
         if not torch.compiler.is_exporting() and ((tokens < 0) | (tokens >= self.vocab_size)).any():
             raise ValueError(f"tokens must lie in [0, {self.vocab_size}), got {tokens.min()} to {tokens.max()}")
-        return self._decode(tokens)
+        return self.columns.put_back(self._decode(tokens))
 
     @abstractmethod
     def points(self) -> TokenPoints:
@@ -100,13 +110,20 @@ class Tokenizer(nn.Module, ABC):
         """Return what each token means at each position, (L, V), in the units of the action spec."""
         raise NotImplementedError(f"the tokens of {type(self).__name__} are no single numbers")
 
+    def boundaries(self) -> Tensor | None:
+        """Return where the tokens of each position begin and end, (L, V + 1), float64.
+
+        None where that is half-way between their values, or where they are no numbers.
+        """
+        return None
+
     def to_values(self, actions: Tensor) -> Tensor:
         """Return the number that each token position stands for, (B, L), before it is cut; `to_actions` undoes it."""
-        raise NotImplementedError(f"the tokens of {type(self).__name__} are no single numbers")
+        return self._to_values(self.columns.take(actions))
 
     def to_actions(self, values: Tensor) -> Tensor:
         """Return action chunks (B, T, A) from one number per token position (B, L), e.g. an expected value."""
-        raise NotImplementedError(f"the tokens of {type(self).__name__} are no single numbers")
+        return self.columns.put_back(self._to_actions(values))
 
     def periods(self) -> Tensor:
         """Return after what length the values of a position repeat, (L,); infinity where they do not."""
@@ -117,10 +134,20 @@ class Tokenizer(nn.Module, ABC):
         return torch.zeros(self.tokens_per_chunk, dtype=torch.bool)
 
     def in_limits(self, actions: Tensor) -> Tensor:
-        """Return actions (..., A) within the limits of the spec, float64: clipped, or brought round where they wrap."""
+        """Return actions (..., M) within the limits, float64: clipped, or brought round where they wrap."""
         values = actions.double()
         turned = self._low + torch.remainder(values - self._low, self._high - self._low)
+        turned = torch.where(turned < self._high, turned, self._low)  # a hair below the lower end is rounded up
         return torch.where(self._wraps, turned, torch.minimum(torch.maximum(values, self._low), self._high))
+
+    def _fit(self, actions: Tensor) -> None:
+        """See `fit`; by default there is nothing to learn."""
+
+    def _to_values(self, actions: Tensor) -> Tensor:
+        raise NotImplementedError(f"the tokens of {type(self).__name__} are no single numbers")
+
+    def _to_actions(self, values: Tensor) -> Tensor:
+        raise NotImplementedError(f"the tokens of {type(self).__name__} are no single numbers")
 
     @abstractmethod
     def _encode(self, actions: Tensor) -> Tensor: ...

@@ -1,14 +1,15 @@
 """Chunks as coefficients: a fixed matrix turns the T steps of a dimension into K numbers, and each is cut into bins.
 
 Nothing is merged (as FAST does, Pertsch et al. 2025, arXiv 2501.09747): every token stands for one number, so distances
-keep their meaning. B batch, T steps, A dimensions, K coefficients, V bins, L = K * A. Position ``k * A + a`` is
-coefficient k of dimension a.
+keep their meaning. B batch, T steps, A dimensions that move, K coefficients, V bins, L = K * A. Position ``k * A + a``
+is coefficient k of dimension a.
 """
 
 import torch
 from torch import Tensor
 
-from dist2_robot.actions.spec import RANGE_MARGIN, ActionDimension, ActionSpec
+from dist2_robot.actions.guess import RANGE_MARGIN
+from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 from dist2_robot.tokenizers.uniform import UniformTokenizer
@@ -51,14 +52,15 @@ class TransformedTokenizer(Tokenizer):
             tolerance_factor: The tolerance of a coefficient, in those of its dimension.
         """
         count, horizon = analysis.shape
-        super().__init__(spec, horizon, bins, count * len(spec), tokens_per_query=len(spec))
+        size = len(spec.moving)
+        super().__init__(spec, horizon, bins, count * size, tokens_per_query=size)
         self.count = count
-        self.cut = UniformTokenizer(_as_dimensions(spec, analysis.double(), tolerance_factor), 1, bins)
+        self.cut = UniformTokenizer(_as_dimensions(self.moving, analysis.double(), tolerance_factor), 1, bins)
         self.register_buffer("_analysis", analysis.double(), persistent=False)
         self.register_buffer("_synthesis", synthesis.double(), persistent=False)
-        self.register_buffer("residual", torch.zeros(horizon, len(spec), dtype=torch.float64))
+        self.register_buffer("residual", torch.zeros(horizon, size, dtype=torch.float64))
 
-    def fit(self, actions: Tensor) -> None:
+    def _fit(self, actions: Tensor) -> None:
         """Take the ranges of the coefficients, and what is dropped on average, from chunks (N, T, A)."""
         if not len(actions):
             raise ValueError("there is no whole chunk to take coefficients of")
@@ -82,21 +84,24 @@ class TransformedTokenizer(Tokenizer):
         return self.cut.encode(self._coefficients(actions)[..., None, :])
 
     def _decode(self, tokens: Tensor) -> Tensor:
-        return self.to_actions(self.cut.decode(tokens).squeeze(-2))
+        return self._to_actions(self.cut.decode(tokens).squeeze(-2))
 
     def values(self) -> Tensor:
         return self.cut.values()
 
-    def to_values(self, actions: Tensor) -> Tensor:
+    def _to_values(self, actions: Tensor) -> Tensor:
         return self._coefficients(actions).to(actions.dtype)
 
-    def to_actions(self, values: Tensor) -> Tensor:
+    def _to_actions(self, values: Tensor) -> Tensor:
         """Return ``W c + r`` of coefficients (B, L), within the limits."""
-        coefficients = values.double().unflatten(-1, (self.count, len(self.spec)))
+        coefficients = values.double().unflatten(-1, (self.count, len(self.moving)))
         return self.in_limits(self._synthesis @ coefficients + self.residual).to(values.dtype)
 
     def padding_mask(self, is_padding: Tensor) -> Tensor:
         return torch.zeros(*is_padding.shape[:-1], self.tokens_per_chunk, dtype=torch.bool, device=is_padding.device)
+
+    def boundaries(self) -> Tensor:
+        return self.cut.boundaries()
 
     def periods(self) -> Tensor:
         return self.cut.periods()

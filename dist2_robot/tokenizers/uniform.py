@@ -31,7 +31,7 @@ class UniformTokenizer(BinnedTokenizer):
         super().__init__(spec, horizon, uniform_edges(spec, bins))
         self.span = span
 
-    def fit(self, actions: Tensor) -> None:
+    def _fit(self, actions: Tensor) -> None:
         """Take the range of chunks (N, T, A), column by column, for ``span="data"``."""
         if self.span == "limits":
             return
@@ -39,7 +39,9 @@ class UniformTokenizer(BinnedTokenizer):
             raise ValueError("there is no whole chunk to take the range of")
         columns = self.in_limits(actions.flatten(0, -2))
         least, most = columns.amin(dim=0), columns.amax(dim=0)
-        tolerances = torch.tensor([d.tolerance for d in self.spec.dimensions], dtype=torch.float64, device=least.device)
+        tolerances = torch.tensor(
+            [d.tolerance for d in self.moving.dimensions], dtype=torch.float64, device=least.device
+        )
         margin = torch.maximum(MARGIN * (most - least), tolerances)
         low = torch.where(self._wraps, self._low, torch.maximum(least - margin, self._low))
         high = torch.where(self._wraps, self._high, torch.minimum(most + margin, self._high))
@@ -50,10 +52,10 @@ class UniformTokenizer(BinnedTokenizer):
 
 
 def uniform_edges(spec: ActionSpec, bins: int) -> Tensor:
-    """Return equally spaced edges (A, bins + 1) from low to high."""
+    """Return equally spaced edges (A, bins + 1) from low to high, of the dimensions that move."""
     if bins < 2:
         raise ValueError(f"a tokenizer needs at least 2 bins, got {bins}")
-    limits = torch.tensor([[d.low, d.high] for d in spec.dimensions], dtype=torch.float64)
+    limits = torch.tensor([[d.low, d.high] for d in spec.moving.dimensions], dtype=torch.float64)
     return _equal_edges(limits[:, 0], limits[:, 1], bins)
 
 

@@ -1,7 +1,7 @@
 """Chunks as vectors whose lengths are errors in tolerances.
 
-B batch, T steps of a chunk, t of a piece, N = B * T / t pieces, A action dimensions, E coordinates, l tokens of a
-piece.
+B batch, T steps of a chunk, t of a piece, N = B * T / t pieces, A action dimensions that move, E coordinates, l tokens
+of a piece.
 """
 
 import math
@@ -39,14 +39,14 @@ class VectorTokenizer(Tokenizer):
         """
         super().__init__(spec, horizon, vocab_size, horizon // steps * tokens_per_piece, tokens_per_query)
         self.steps = steps
-        tolerance = torch.tensor([d.tolerance for d in spec.dimensions], dtype=torch.float64)
+        tolerance = torch.tensor([d.tolerance for d in self.moving.dimensions], dtype=torch.float64)
         self.register_buffer("_tolerance", tolerance, persistent=False)
 
     def to_vectors(self, actions: Tensor) -> Tensor:
         """Return actions (..., A) in tolerances, (..., E), float64."""
         from_low = self.in_limits(actions) - self._low
         plain = (from_low - (self._high - self._low) / 2) / self._tolerance
-        if not any(d.wraps for d in self.spec.dimensions):
+        if not any(d.wraps for d in self.moving.dimensions):
             return plain
         radius, period = self._circle()
         straight, wraps = self._dimensions(wraps=False), self._dimensions(wraps=True)
@@ -55,14 +55,14 @@ class VectorTokenizer(Tokenizer):
 
     def from_vectors(self, vectors: Tensor) -> Tensor:
         """Return the actions (..., A) nearest to vectors (..., E), within the limits, float32."""
-        if not any(d.wraps for d in self.spec.dimensions):
+        if not any(d.wraps for d in self.moving.dimensions):
             actions = vectors * self._tolerance + (self._high + self._low) / 2
         else:
             straight, wraps = self._dimensions(wraps=False), self._dimensions(wraps=True)
             count = len(wraps)
-            plain, cosine, sine = vectors.split([len(self.spec) - count, count, count], dim=-1)
+            plain, cosine, sine = vectors.split([len(self.moving) - count, count, count], dim=-1)
             _, period = self._circle()
-            actions = vectors.new_empty(*vectors.shape[:-1], len(self.spec))
+            actions = vectors.new_empty(*vectors.shape[:-1], len(self.moving))
             middle = (self._high + self._low) / 2
             actions[..., straight] = plain * self._tolerance[straight] + middle[straight]
             if torch.compiler.is_exporting():  # ONNX Runtime has no arc tangent of 64 bits
@@ -74,7 +74,7 @@ class VectorTokenizer(Tokenizer):
     @property
     def coordinates(self) -> int:
         """E."""
-        return sum(2 if dimension.wraps else 1 for dimension in self.spec.dimensions)
+        return sum(2 if dimension.wraps else 1 for dimension in self.moving.dimensions)
 
     def padding_mask(self, is_padding: Tensor) -> Tensor:
         return torch.zeros(*is_padding.shape[:-1], self.tokens_per_chunk, dtype=torch.bool, device=is_padding.device)
@@ -94,7 +94,7 @@ class VectorTokenizer(Tokenizer):
 
     def _decode(self, tokens: Tensor) -> Tensor:
         vectors = self.compose(tokens.reshape(-1, self.tokens_per_chunk * self.steps // self.horizon))
-        return self.from_vectors(vectors).reshape(*tokens.shape[:-1], self.horizon, len(self.spec))
+        return self.from_vectors(vectors).reshape(*tokens.shape[:-1], self.horizon, len(self.moving))
 
     def _circle(self) -> tuple[Tensor, Tensor]:
         """Return the radius, in tolerances, and the period, in units of the action, of dimensions that wrap."""
@@ -104,4 +104,4 @@ class VectorTokenizer(Tokenizer):
 
     def _dimensions(self, *, wraps: bool) -> list[int]:
         """Return which dimensions wrap, or which do not: numbers, not a mask, whose sum no exported graph may ask."""
-        return [i for i, d in enumerate(self.spec.dimensions) if d.wraps == wraps]
+        return [i for i, d in enumerate(self.moving.dimensions) if d.wraps == wraps]

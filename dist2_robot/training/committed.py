@@ -40,7 +40,7 @@ class RandomPrefix:
         steps = torch.randint(0, self.most + 1, (len(batch.actions),), device=device)
         actions = batch.actions[:, : self.most]
         if self.noise:
-            columns = [[d.tolerance, d.low, d.high] for d in self.spec.dimensions]
+            columns = [[d.tolerance if d.constant is None else 0.0, d.low, d.high] for d in self.spec.dimensions]
             tolerance, low, high = torch.tensor(columns, dtype=actions.dtype, device=device).T
             moved = actions + self.noise * tolerance * torch.randn_like(actions)
             wraps = torch.tensor([d.wraps for d in self.spec.dimensions], device=device)

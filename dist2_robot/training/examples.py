@@ -18,8 +18,8 @@ def distribution_examples(
 ) -> list[dict[str, Any]]:
     """Return target and predicted distributions over the tokens of evenly spaced held-out frames, as plain values.
 
-    Each example takes another action dimension in turn, at the first step of the chunk. The target is the one of
-    DIST2Loss where it is part of the loss, else one-hot. Policies whose tokens are not one action each have no such
+    Each example takes another action dimension that moves, in turn, at the first step of the chunk. The target is that
+    of DIST2Loss where it is part of the loss, else one-hot. Policies whose tokens are not one action each have no such
     picture.
     """
     if not isinstance(policy, DiscretePolicy) or not isinstance(policy.tokenizer, BinnedTokenizer):
@@ -31,10 +31,11 @@ def distribution_examples(
     decoded = policy.act(batch.observation).actions
     dist2 = next((module for module in loss.modules() if isinstance(module, Dist2Loss)), None)
     target = dist2.target(tokens) if dist2 else nn.functional.one_hot(tokens, policy.tokenizer.vocab_size).float()
-    examples = []
+    examples, moving = [], policy.spec.moving.dimensions
     for i in range(count):
-        position = i % len(policy.spec)  # of the first step
-        dimension = policy.spec.dimensions[position]
+        position = i % len(moving)  # of the first step
+        dimension = moving[position]
+        column = policy.spec.dimensions.index(dimension)
         examples.append(
             {
                 "dimension": dimension.name,
@@ -43,8 +44,8 @@ def distribution_examples(
                 "values": policy.tokenizer.values()[position].tolist(),
                 "target": target[i, position].tolist(),
                 "predicted": probabilities[i, position].tolist(),
-                "truth": float(batch.actions[i, 0, position]),
-                "decoded": float(decoded[i, 0, position]),
+                "truth": float(batch.actions[i, 0, column]),
+                "decoded": float(decoded[i, 0, column]),
             }
         )
     return examples

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from dist2_robot.policies.learner import Learner
 from dist2_robot.types import Batch
 
+TAKEN = ("kind", "step", "loss", "gradient_norm", "learning_rate", "samples_per_s", "skipped_steps")
+
 
 class TrainingStep(nn.Module):
     """The forward half of a training step."""
@@ -16,6 +18,9 @@ class TrainingStep(nn.Module):
         self.policy, self.loss = policy, loss
 
     def forward(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """Return the loss, a mean over what is no padding, and its parts."""
+        """Return the loss, a mean over what is no padding, and its parts.
+
+        A part whose name the record of a training has for something else is ``part.<name>``.
+        """
         output = self.policy.loss(self.loss, batch)
-        return output.loss, output.parts
+        return output.loss, {f"part.{name}" if name in TAKEN else name: x for name, x in output.parts.items()}

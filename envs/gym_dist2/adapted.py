@@ -28,8 +28,8 @@ class Adapted(gym.Env):
         env_id: Of the environment, ``namespace/Name-v0``, or without a namespace for gymnasium's own.
         options: Arguments of its constructor.
         observation: ``state`` and ``environment_state``, each a path or several; ``pixels``, camera -> path; and
-            ``names``, of the numbers of ``state`` and of ``environment_state`` where they have some. Without ``state``:
-            an observation that is one vector, or its ``agent_pos`` and ``environment_state``.
+            ``names`` and ``units``, of the numbers of ``state`` and of ``environment_state`` where they have some.
+            Without ``state``: an observation that is one vector, or its ``agent_pos`` and ``environment_state``.
         action: ``dimensions`` and ``control_mode``, as in an action spec. Without: the limits of the action space, with
             names action_0, ... and no units.
         success: A key of ``info`` that is true, the word ``terminated``, or a number: the least reward of a success.
@@ -62,12 +62,14 @@ class Adapted(gym.Env):
         self.render_mode, self.task_description, self._success = render_mode, task or env_id, success
         self.action_space = self._env.action_space
         mapping = dict(observation or {})
-        names = dict(mapping.pop("names", None) or {})
+        names, units = (dict(mapping.pop(entry, None) or {}) for entry in ("names", "units"))
         seen, _ = self._env.reset(seed=0)
         if "state" not in mapping:
             mapping = {**_usual_paths(seen), **mapping}
         if odd := set(mapping) - {*_PARTS, "pixels"}:
-            raise ValueError(f"observation has state, environment_state, pixels and names, not {_list(sorted(odd))}")
+            raise ValueError(
+                f"observation has state, environment_state, pixels, names and units, not {_list(sorted(odd))}"
+            )
         self._paths = {key: _as_list(mapping[key]) for key in _PARTS if mapping.get(key) is not None}
         self._pixels = dict(mapping.get("pixels") or {})
         first = self._observation(seen)
@@ -83,6 +85,11 @@ class Adapted(gym.Env):
                 for key, part in _PARTS.items()
                 if part in first
             },
+            "observation_units": {
+                f"observation.{key}": _checked("units", units[key], key, len(first[part]))
+                for key, part in _PARTS.items()
+                if part in first and units.get(key)
+            },
         }
         self.observation_space = _space_of(first)
 
@@ -95,7 +102,8 @@ class Adapted(gym.Env):
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
         """Execute one action; ``simulation_error`` tells of numbers that are not finite."""
         seen, reward, terminated, truncated, told = self._env.step(np.asarray(action, self.action_space.dtype))
-        observation, info = self._observation(seen), {"is_success": self._is_success(float(reward), terminated, told)}
+        is_success = self._is_success(float(reward), terminated, told)
+        observation, info = self._observation(seen), {**told, "is_success": is_success}
         if not all(np.isfinite(observation[key]).all() for key in observation if key != "pixels"):
             info = {"is_success": False, "simulation_error": "the observation is not finite"}
             truncated = True
@@ -178,10 +186,13 @@ def _as_list(paths: str | Sequence[str]) -> list[str]:
 
 
 def _names(names: Mapping[str, Sequence[str]], part: str, count: int) -> list[str]:
-    given = list(names.get(part) or [f"{part}_{i}" for i in range(count)])
+    return _checked("names", names.get(part) or [f"{part}_{i}" for i in range(count)], part, count)
+
+
+def _checked(what: str, given: Sequence[str], part: str, count: int) -> list[str]:
     if len(given) != count:
-        raise ValueError(f"observation.names.{part} has {len(given)} names for {count} numbers")
-    return given
+        raise ValueError(f"observation.{what}.{part} has {len(given)} {what} for {count} numbers")
+    return list(given)
 
 
 def _action_spec(space: gym.spaces.Box, action: Mapping[str, Any] | None, rate_hz: float) -> dict[str, Any]:

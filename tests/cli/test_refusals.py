@@ -159,12 +159,12 @@ def test_an_output_that_is_there(refused, command, reach, tmp_path):
     message = refused("dist2-train", f"dataset.root={reach}", "output=run", *SMALL)
     assert "'run' holds a run: pass resume=true" in message
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == before
-    message = refused("dist2-eval", "checkpoint=run")
-    assert "'run' was trained without an environment" in message
+    message = refused("dist2-eval", "checkpoint=run", "ensemble=0.1")
+    assert "ensemble= is of a simulation" in message
     assert "env=..." in message
     message = refused("dist2-eval", "checkpoint=run", "decoding=agmax")
     assert "Did you mean 'argmax'?" in message
-    assert "dist2-eval" in refused("dist2-compare", "runs=[run]")
+    assert "dist2-eval" in refused("dist2-compare", "runs=[run]", "evaluation=median")
 
 
 def test_an_output_that_cannot_be_written_is_a_failure(command, reach, tmp_path):

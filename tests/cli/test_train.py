@@ -1,6 +1,7 @@
 """dist2-train from a dataset to a checkpoint, killed and resumed."""
 
 import hashlib
+import itertools
 import json
 import re
 import shutil
@@ -36,8 +37,10 @@ def metrics(run):
 
 
 def held_out_errors(out):
-    lines = out.split("held-out action error (mean absolute):\n")[1].splitlines()
-    found = [re.fullmatch(r"  (\S+) +(\S+) (\S+)", line) for line in lines]
+    lines = out.split("held-out episodes: ")[1].splitlines()
+    assert re.split("  +", lines[1].strip())[:4] == ["dimension", "error", "error/std", "CRPS"]
+    of_dimensions = itertools.takewhile(lambda line: not line.startswith("  all "), lines[2:])
+    found = [re.match(r"  (\S+)  +([\d.]+) ?(\S*)  +\d", line) for line in of_dimensions]
     return {match[1]: (float(match[2]), match[3]) for match in found if match}
 
 
@@ -80,7 +83,7 @@ def test_data_of_a_stranger_are_learned_in_degrees(command, teleoperated):
 def test_without_held_out_episodes_there_is_no_error_to_tell(command, reach):
     outcome = command("dist2-train", f"dataset.root={reach}", "output=run", *SMALL, "dataset.validation=0.0")
     assert outcome.code == 0, outcome.err
-    assert "held-out action error" not in outcome.out
+    assert "held-out episodes" not in outcome.out
 
 
 @pytest.mark.fault("R10")

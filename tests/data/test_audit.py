@@ -178,13 +178,13 @@ BROKEN = {
     "shape in info": (
         text(INFO, lambda x: x["features"]["action"].update(shape=[3])), "shapes", "error", DATA, None, None,
     ),
-    "statistics missing": (remove(STATS), "statistics", "error", STATS, None, None),
-    "statistics no JSON": (overwrite(STATS, b"{"), "statistics", "error", STATS, None, None),
+    "statistics missing": (remove(STATS), "statistics", "warning", STATS, None, None),
+    "statistics no JSON": (overwrite(STATS, b"{"), "statistics", "warning", STATS, None, None),
     "statistics of another": (
-        text(STATS, lambda x: x["action"].update(mean=[0.7, 3.0])), "statistics", "error", STATS, None, None,
+        text(STATS, lambda x: x["action"].update(mean=[0.7, 3.0])), "statistics", "warning", STATS, None, None,
     ),
     "statistics lack a feature": (
-        text(STATS, lambda x: x.pop("action")), "statistics", "error", STATS, None, None,
+        text(STATS, lambda x: x.pop("action")), "statistics", "warning", STATS, None, None,
     ),
     "table of episodes missing": (remove(EPISODES), "episodes", "error", "meta/episodes", None, None),
     "table of episodes broken": (overwrite(EPISODES, b"x"), "unreadable", "error", EPISODES, None, None),
@@ -267,7 +267,7 @@ def test_videos_are_decoded(filmed, tmp_path, change, says):
 def test_several_faults_are_all_found(copy):
     for name in ("NaN action", "timestamp off", "statistics missing", "episode without end"):
         BROKEN[name][0](copy)
-    checks = {finding.check for finding in audit(copy).of("error")}
+    checks = {finding.check for finding in audit(copy).findings if finding.severity != "note"}
     assert {"not finite", "timestamps", "statistics", "episodes"} <= checks
 
 
@@ -294,8 +294,26 @@ def test_pictures_are_mended_too(filmed, tmp_path):
     root = tmp_path / "filmed"
     shutil.copytree(filmed, root)
     number("action", 0, np.nan)(root)
-    assert mend(audit(root), tmp_path / "sound").keys() == {0}
+    assert mend(audit(root), tmp_path / "sound").episodes.keys() == {0}
     assert audit(tmp_path / "sound").of("error") == []
+
+
+def test_statistics_that_nothing_of_ours_uses_are_no_error(copy):
+    BROKEN["statistics of another"][0](copy)
+    found = audit(copy)
+    assert found.of("error") == []
+    assert {finding.check for finding in found.of("warning")} == {"statistics"}
+
+
+def test_a_number_of_two_values_has_nothing_but_jumps(copy):
+    """A gripper that is not called one: open for most of the time, shut for a frame."""
+
+    def change(t):
+        state = [[0.001 * i, float(i in (FRAME, FRAME + 1)), 0.5] for i in range(len(t))]
+        return replace_column(t, "observation.state", state)
+
+    columns(change)(copy)
+    assert [finding.message for finding in audit(copy).findings if finding.check == "jumps"] == []
 
 
 def test_what_is_not_about_single_episodes_cannot_be_mended(copy, tmp_path):

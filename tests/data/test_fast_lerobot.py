@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from tests.data.recordings import CAMERA, write_filmed
+from dist2_robot.errors import InputError
+from tests.data.films import TIMES, change_info, write_film
+from tests.data.recordings import CAMERA, STARTS, write_filmed
+from tests.data.test_picture_times import LACKING, SOUND
 
 
 @pytest.fixture(scope="module", params=["state", "png", "video"])
@@ -56,3 +59,42 @@ def test_a_data_loader_gives_the_same_batches(root):
     order = torch.randperm(len(theirs), generator=torch.Generator().manual_seed(0)).tolist()
     for mine, batch in zip(DataLoader(ours, 8, sampler=order), DataLoader(theirs, 8, sampler=order), strict=True):
         same(mine, batch)
+
+
+@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize("episodes", [None, [2, 3]])
+def test_pictures_of_other_times_are_those_of_lerobot(name, episodes, tmp_path):
+    root = SOUND[name](tmp_path / "film")
+    theirs, ours = both(root, episodes=episodes, delta_timestamps={CAMERA: [-0.05, 0.0]})
+    rows = list(range(0, len(theirs), 4))
+    for mine, row in zip(ours.__getitems__(rows), rows, strict=True):
+        same(mine, theirs[row])
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_what_lerobot_refuses_is_refused(name, tmp_path):
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+    from lerobot.datasets.video_utils import FrameTimestampError
+
+    root, episode, frame, _ = LACKING[name](tmp_path / "film")
+    theirs = LeRobotDataset("local/film", root=root, video_backend="pyav")
+    with pytest.raises(FrameTimestampError):
+        theirs[STARTS[episode] + frame]
+    with pytest.raises(InputError, match=f"frame {frame} of episode {episode}"):
+        both(root)
+
+
+def test_times_that_lerobot_refuses_are_refused_up_to_its_own_tolerance(tmp_path):
+    root = write_film(tmp_path / "film", TIMES + 0.004)
+    with pytest.raises(InputError, match=r"the nearest is at 0\.0040 s"):
+        both(root)
+    theirs, ours = both(root, tolerance_s=0.005)
+    same(ours.__getitems__([7])[0], theirs[7])
+
+
+@pytest.mark.parametrize("told", [{"info": {"is_depth_map": True}}, {"shape": [64, 64, 1]}])
+def test_cameras_without_colours_are_refused(told, tmp_path):
+    root = write_film(tmp_path / "film", pix_fmt="gray")
+    change_info(root, lambda info: info["features"][CAMERA].update(told))
+    with pytest.raises(ValueError, match=CAMERA):
+        both(root)

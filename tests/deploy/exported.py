@@ -1,11 +1,13 @@
 """Small checkpoints to export."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dist2_robot.actions.constants import MovingColumns
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.checkpoints.golden import GOLDEN_FILE, golden_tensors
 from dist2_robot.checkpoints.manifest import Manifest
@@ -27,6 +29,15 @@ SPEC = ActionSpec(
     "absolute",
     20.0,
     "robot",
+)
+STILL = replace(  # with two columns that never move
+    SPEC,
+    dimensions=(
+        ActionDimension("finger", "joint", "rad", -1.0, 1.0, constant=0.1),
+        *SPEC.dimensions[:2],
+        ActionDimension("thumb", "gripper", "%", 0.0, 100.0, constant=41.3),
+        SPEC.dimensions[2],
+    ),
 )
 TOKENIZERS: dict[str, dict[str, Any]] = {
     "uniform": {"bins": 16},
@@ -52,22 +63,22 @@ POLICY = {
 }
 
 
-def small_policy(tokenizer: str = "uniform", **changes: Any) -> Policy:
+def small_policy(tokenizer: str = "uniform", spec: ActionSpec = SPEC, **changes: Any) -> Policy:
     """Return a policy whose tokenizer and normaliser are fitted, and whose weights are not small."""
     torch.manual_seed(0)
     motions = torch.rand(64, HORIZON, 3).cumsum(1) * 0.2 - 0.4
     motions[..., 2] = 100.0 * (motions[..., 2] > 0)
     config = {"name": tokenizer, "horizon": HORIZON, **TOKENIZERS[tokenizer]}
-    cut = build_tokenizer(SPEC, config)
-    cut.fit(motions)
-    return _settled(build_policy(SPEC, POLICY | changes | {"tokenizer": config}, cut.state_dict()))
+    cut = build_tokenizer(spec, config)
+    cut.fit(MovingColumns(spec).put_back(motions))
+    return _settled(build_policy(spec, POLICY | changes | {"tokenizer": config}, cut.state_dict()))
 
 
-def regression_policy() -> Policy:
+def regression_policy(spec: ActionSpec = SPEC) -> Policy:
     """Return a policy without tokens."""
     torch.manual_seed(0)
     sizes = {"horizon": HORIZON, "width": 8, "depth": 1, "attention_heads": 2}
-    return _settled(build_policy(SPEC, {"name": "regression", "observation": {"numbers": NUMBERS}, **sizes}))
+    return _settled(build_policy(spec, {"name": "regression", "observation": {"numbers": NUMBERS}, **sizes}))
 
 
 def _settled(policy: Policy) -> Policy:
@@ -82,7 +93,7 @@ def save(folder: Path, policy: Policy, golden: Mapping[str, torch.Tensor] | None
     seen = random_observation(policy, 4, seed=1)
     manifest = Manifest(
         policy=policy.config(),
-        action_spec=SPEC.to_dict(),
+        action_spec=policy.spec.to_dict(),
         observation_names={name: [str(i) for i in range(size)] for name, size in NUMBERS.items()},
         environments=[],
         tasks=list(policy.observation.tasks),

@@ -73,6 +73,7 @@ class FakeRobot:
             stop,
             on_disconnect,
             is_simulated,
+            observation_units={STATE: tuple(d.unit for d in dimensions)},
         )
         self._clock, self._lag_s = clock, lag_s
         self.positions = np.zeros(len(joints))

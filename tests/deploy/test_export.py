@@ -17,7 +17,7 @@ from dist2_robot.deploy.forms.exported_policy import ExportedPolicy, golden_requ
 from dist2_robot.deploy.forms.policy_graph import PolicyGraph, trace
 from dist2_robot.errors import InputError
 from dist2_robot.types import Observation
-from tests.deploy.exported import FRONT, NUMBERS, TOKENIZERS, regression_policy, save, small_policy
+from tests.deploy.exported import FRONT, NUMBERS, STILL, TOKENIZERS, regression_policy, save, small_policy
 
 pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -101,6 +101,23 @@ def test_in_onnx_it_gives_the_same_tokens_and_the_same_answer(tmp_path, name):
     np.testing.assert_allclose(a.actions, b.actions, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(a.entropy, b.entropy, rtol=1e-3, atol=1e-4)
     assert (a.expected_error is None) == (b.expected_error is None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["quantile", "residual_vq", "regression"])
+def test_columns_that_never_move_are_sent_as_recorded_from_onnx_too(tmp_path, kind):
+    policy = regression_policy(STILL) if kind == "regression" else small_policy(kind, STILL, max_prefix=2)
+    checkpoint = save(tmp_path / "checkpoint", policy)
+    exported = export_policy(checkpoint, tmp_path / "out", "onnx")
+    assert exported.parity.golden_wrong == 0
+    assert exported.parity.random_same > 0.999
+    ours = load_exported(tmp_path / "out")
+    assert ours.card.spec == STILL
+    for inference in (ours, EagerPolicy.load(checkpoint)):
+        given = inference.infer(*request_of(policy, ours))
+        assert given.actions.shape == (4, 5)
+        assert (given.actions[:, [0, 3]] == np.array([0.1, 41.3], np.float32)).all()
+        assert given.expected_error is None or (given.expected_error[:, [0, 3]] == 0).all()
 
 
 def request_of(policy, inference):

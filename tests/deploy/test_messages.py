@@ -16,6 +16,7 @@ from dist2_robot.deploy.serving.messages import (
 )
 from dist2_robot.deploy.serving.schema import FROM_CLIENT, FROM_SERVER, MessageError, check_message, check_version
 from dist2_robot.deploy.wire import WireError, pack, unpack
+from dist2_robot.types import ObservationSpec
 from tests.deploy.policies import STATE, card, request
 
 CHUNK = TimedChunk(4, 2.5, np.ones((3, 2), np.float32), np.ones(3, np.float32), np.ones((3, 2), np.float32), 0.01)
@@ -35,6 +36,16 @@ def equal(x, y):
 
 def test_a_card_arrives_as_it_was():
     assert read_card(travelled(card_message(card()), FROM_SERVER)) == card()
+
+
+def test_a_card_arrives_with_its_units_which_older_programs_pass_over():
+    told = card(observation_units={STATE: ["deg", "?"]})
+    message = travelled(card_message(told), FROM_SERVER)
+    assert read_card(message) == told
+    assert message.keys() == card_message(card()).keys()
+    assert ObservationSpec.from_dict(message["observation"]) == told.observation
+    before = {**message, "observation": told.observation.to_dict()}  # of an older server
+    assert read_card(before).observation_units == {}
 
 
 @pytest.mark.parametrize("task", [None, "Push."])
@@ -90,7 +101,14 @@ def test_a_request_that_lacks_an_entry_is_refused(name):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("spec", {}), ("spec", {"dimensions": [1]}), ("observation", {"numbers": 3}), ("observation", {})],
+    [
+        ("spec", {}),
+        ("spec", {"dimensions": [1]}),
+        ("observation", {"numbers": 3}),
+        ("observation", {}),
+        ("observation", {"numbers": {STATE: 2}, "units": {STATE: "deg"}}),
+        ("observation", {"numbers": {STATE: 2}, "units": ["deg", "deg"]}),
+    ],
 )
 def test_a_card_that_describes_nothing_is_refused(name, value):
     with pytest.raises(MessageError, match=r"^'card' describes no policy: [^\n]+$"):

@@ -71,6 +71,7 @@ def test_a_remote_robot_is_the_robot(robot):
             ours.observation_names,
             {FRONT: (4, 6)},
         )
+        assert theirs.observation_units == ours.observation_units == {STATE: ("deg", "deg", "%")}
         for name, value in asdict(ours.limits).items():
             assert np.array_equal(value, asdict(theirs.limits)[name])
         remote.connect()

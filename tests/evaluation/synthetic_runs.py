@@ -108,3 +108,44 @@ def write_run(parent: Path, name: str, rate: float = 0.8, tau: float = 2.0, seed
     (run / "summary.json").write_text(json.dumps(summary))
     (run / "eval" / "results.json").write_text(json.dumps(results))
     return run
+
+
+def make_held_out(error: float = 0.2, seed: int = 0, episodes: int = 6, decoding: str | None = "local_mean") -> dict:
+    """Scores on held-out episodes that some policy would have; those of another seed are of other episodes."""
+    generator = np.random.default_rng(seed)
+    numbers = [60 + 10 * e for e in range(episodes)]
+    is_point = decoding is None
+    scale = {"mae": 1.0, "crps": 1.0 if is_point else 0.7}
+    dimensions = []
+    for name, (unit, reach) in DIMENSIONS.items():
+        std = 0.4 * reach
+        ramp = np.linspace(0.8, 1.2, 8)
+        shares = {score: float(error * factor) for score, factor in scale.items()}
+        dimensions.append({
+            "name": name, "unit": unit, "std": std, "stands_still": False, "outside_limits": 0.0,
+            **{score: share * std for score, share in shares.items()},
+            **{f"{score}_by_step": (share * std * ramp).tolist() for score, share in shares.items()},
+            "nll": None if is_point else float(np.log(error * std)),
+            "coverage_50": None if is_point else 0.42, "coverage_90": None if is_point else 0.83,
+        })  # fmt: skip
+    per_episode = []
+    for e in range(episodes):
+        one = error * (1 + 0.1 * generator.normal())
+        per_episode.append({
+            "episode": e, "key": f"{seed}-{e}", "numbers": numbers[e], "mae": one, "crps": one * scale["crps"],
+            "nll": None if is_point else float(np.log(one)),
+            "coverage_50": None if is_point else 0.42, "coverage_90": None if is_point else 0.83,
+        })  # fmt: skip
+    overall = {
+        score: None if per_episode[0][score] is None else float(
+            np.average([episode[score] for episode in per_episode], weights=numbers)
+        )
+        for score in ("mae", "crps", "nll", "coverage_50", "coverage_90")
+    }  # fmt: skip
+    steps = {f"{score}_by_step": (error * factor * ramp).tolist() for score, factor in scale.items()}
+    return {
+        "kind": "held_out", "frames": 80, "episodes": episodes, "horizon": 8, "rate_hz": 10.0, "decoding": decoding,
+        "belief": "point" if is_point else "parallel", "overall": overall, "mae_in_tolerances": 3.0, **steps,
+        "dimensions": dimensions, "per_episode": per_episode, "step": 1000, "checkpoint": "a/checkpoints/step_1000",
+        **({"note": "it predicts a point"} if is_point else {}),
+    }  # fmt: skip

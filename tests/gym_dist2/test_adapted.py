@@ -28,7 +28,8 @@ class Counter(gym.Env):
 
     def step(self, action):
         self.count += 1
-        return self._see(), float(self.count), self.count > 4, False, {"done": self.count == 3}
+        told = {"done": self.count == 3, "height": self.count / 2, "is_success": False}
+        return self._see(), float(self.count), self.count > 4, False, told
 
     def render(self):
         return np.zeros((8, 8, 3), np.uint8)
@@ -60,7 +61,9 @@ def test_numbers_and_pictures_are_found_along_their_paths():
         "observation.state": ["state_0", "state_1", "state_2"],
         "observation.environment_state": ["environment_state_0"],
     }
-    assert [env.step(np.zeros(2))[4]["is_success"] for _ in range(3)] == [False, True, False]
+    told = [env.step(np.zeros(2))[4] for _ in range(3)]
+    assert [info["is_success"] for info in told] == [False, True, False]
+    assert [info["height"] for info in told] == [1.0, 1.5, 2.0]  # what it measures is not lost
 
 
 def test_a_path_to_a_dictionary_takes_all_its_numbers():

@@ -299,3 +299,49 @@ def test_a_missing_way_to_draw_is_told_in_one_line(way):
     said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert f"MuJoCo cannot draw here (MUJOCO_GL is {way}" in said.stdout, said.stderr
     assert "libegl1" in said.stdout
+
+
+DEGREES = np.array([30.0, -20.0, 50.0, 60.0, -90.0, 40.0])
+
+
+def test_percent_is_linear_over_the_range_of_a_joint():
+    low, high = arm.LOW.copy(), arm.HIGH.copy()
+    np.testing.assert_allclose(arm.to_percent(low), [-100] * 5 + [0])
+    np.testing.assert_allclose(arm.to_percent(high), [100] * 6)
+    np.testing.assert_allclose(arm.to_percent((low + high) / 2), [0] * 5 + [50], atol=1e-12)
+    assert arm.to_percent(DEGREES)[3] == pytest.approx(100 * 60 / np.degrees(1.65806))
+    np.testing.assert_allclose(arm.from_percent(arm.to_percent(DEGREES)), DEGREES, atol=1e-12)
+
+
+def test_in_percent_the_same_commands_move_the_same_joints():
+    degrees, percent = (make("Reach", use_degrees=use_degrees) for use_degrees in (True, False))
+    spec = percent.metadata["action_spec"]["dimensions"]
+    assert [(d["unit"], d["low"], d["high"]) for d in spec] == [("%", -100.0, 100.0)] * 5 + [("%", 0.0, 100.0)]
+    assert [d["name"] for d in spec] == [d["name"] for d in degrees.metadata["action_spec"]["dimensions"]]
+    assert percent.metadata["observation_units"]["observation.state"] == ["%"] * 6
+    assert degrees.metadata["observation_units"]["observation.state"] == ["deg"] * 5 + ["%"]
+    seen = [env.reset(seed=3)[0]["agent_pos"] for env in (degrees, percent)]
+    np.testing.assert_allclose(seen[1], arm.to_percent(seen[0]), atol=1e-4)
+    for _ in range(60):
+        seen = [
+            env.step(action)[0]["agent_pos"] for env, action in ((degrees, DEGREES), (percent, arm.to_percent(DEGREES)))
+        ]
+    np.testing.assert_allclose(percent._data.qpos, degrees._data.qpos, atol=1e-9)
+    np.testing.assert_allclose(np.degrees(percent._data.qpos[3]), 60, atol=1)  # and not 60 percent, 57 degrees
+    np.testing.assert_allclose(seen[1], arm.to_percent(seen[0]), atol=1e-4)
+
+
+@every_control
+def test_in_percent_the_expert_solves_it_too(control):
+    degrees, percent = (make("Reach", control=control, use_degrees=use_degrees) for use_degrees in (True, False))
+    for env in (degrees, percent):
+        env.reset(seed=5)
+    first = degrees.expert_action()
+    expected = arm.to_percent(first) if control == "joint" else first
+    np.testing.assert_allclose(percent.expert_action(), expected, atol=1e-4)
+    assert expert_succeeds(percent, 5)
+
+
+def test_each_observed_number_has_a_unit():
+    metadata = make("PickPlace").metadata
+    assert metadata["observation_units"]["observation.environment_state"] == [*["m"] * 6, "rad", "m", "m"]

@@ -5,9 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 from lerobot.motors import Motor, MotorCalibration, MotorNormMode
+from lerobot.motors.motors_bus import SerialMotorsBus
 from lerobot.robots import Robot
 
 from tests.lerobot.config_arms import ArmOfTestsConfig
+
+
+@SerialMotorsBus.register
+class BusOfTests(SimpleNamespace):
+    """Only what our code asks of a bus."""
 
 
 class ArmOfTests(Robot):
@@ -27,9 +33,7 @@ class ArmOfTests(Robot):
         }
         self.present = {"pan": 5.0, "gripper": 50.0}
         if config.tells_units:
-            self.bus = SimpleNamespace(
-                motors=motors, model_resolution_table={"sts3215": 4096}, sync_read=self._sync_read
-            )
+            self.bus = BusOfTests(motors=motors, model_resolution_table={"sts3215": 4096}, sync_read=self._sync_read)
         self.cameras = {"front": SimpleNamespace(latest_timestamp=None)} if config.camera else {}
         self.failing, self.calls, self.sent = set(), [], []
         self._is_connected, self.is_calibrated_now = False, True

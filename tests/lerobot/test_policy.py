@@ -15,6 +15,7 @@ from dist2_robot.checkpoints.store import load_policy, read_tensors
 from dist2_robot.errors import InputError
 from dist2_robot.lerobot.configuration_dist2 import Dist2Config
 from dist2_robot.lerobot.modeling_dist2 import Dist2Policy
+from dist2_robot.lerobot.recorded import _observation
 from dist2_robot.types import Observation
 from tests.checkpoints.saved import observation, save
 from tests.data.recordings import LENGTHS, NAMES, write_filmed, write_reach
@@ -211,6 +212,17 @@ def test_pictures(tmp_path):
     pictures = (batch[camera].movedim(1, -1) * 255).round().to(torch.uint8)
     expected = policy.policy.act(Observation({**seen(batch), camera: pictures})).actions
     assert torch.equal(act(policy, batch), expected)
+
+
+def test_pictures_of_one_channel_are_left_out_and_the_recorded_size_is_kept(caplog):
+    config = Dist2Config(device="cpu", push_to_hub=False, image_size=32)
+    depth, front, wrist = (f"observation.images.{name}" for name in ("depth", "front", "wrist"))
+    shapes = {depth: (1, 48, 64), front: (3, 48, 64), wrist: (48, 64, 3)}  # the last one with axes that LeRobot lacks
+    features = {name: PolicyFeature(type=FeatureType.VISUAL, shape=shape) for name, shape in shapes.items()}
+    spec = _observation(config, features, ())
+    assert spec.pictures == {front: (32, 32), wrist: (32, 32)}
+    assert spec.recorded == {front: (48, 64), wrist: (48, 64)}
+    assert depth in caplog.text
 
 
 def test_a_new_policy_needs_data():

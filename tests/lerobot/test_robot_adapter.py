@@ -52,6 +52,12 @@ def test_percents_where_the_config_says_so_and_what_it_says_of_torque():
     )
 
 
+def test_a_camera_without_colours_is_left_out_and_said():
+    _, arm = make(camera=True)
+    assert list(arm.description.pictures) == [FRONT]
+    assert "left out: camera 'front_depth' (1 channel, which are no colours)" in arm.description.notes
+
+
 def test_without_calibration_it_says_how_to_calibrate():
     with pytest.raises(InputError, match=r"lerobot-calibrate --robot\.type=arm_of_tests --robot\.port=/dev/arm"):
         make(ranges={})

@@ -42,3 +42,13 @@ def test_every_term_has_a_weight_and_every_weight_a_term(weights):
 def test_a_sum_of_nothing_is_refused():
     with pytest.raises(ValueError, match="same names"):
         WeightedSumLoss({}, {})
+
+
+def test_parts_of_one_name_do_not_hide_each_other(squared, line):
+    terms = {"sharp": Dist2Loss(squared, tau=0.5), "soft": Dist2Loss(squared, tau=5.0), "energy": EnergyLoss(line)}
+    logits, targets = torch.randn(3, 2, 6), torch.randint(6, (3, 2))
+    parts = WeightedSumLoss(terms, dict.fromkeys(terms, 1.0))(logits, targets).parts
+    alone = {name: term(logits, targets).parts for name, term in terms.items()}
+    expected = {f"{term}.{part}": alone[term][part] for term in ("sharp", "soft") for part in alone[term]}
+    assert parts == expected | dict(alone["energy"])
+    assert parts["sharp.divergence"] != parts["soft.divergence"]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dist2_robot.distances.difference import difference
+from dist2_robot.distances.points import TokenPoints
 from dist2_robot.policies.decoding import LOCAL_WINDOW, RULES, Meanings, Sampling, choose
 
 V = 50
@@ -35,7 +36,8 @@ def decode(probabilities, rule, periods=LINE, is_gripper=NOT, values=CENTRES):
 def mean_of(values, periods, is_gripper):
     """Return what tokens mean; the risk is the squared difference, on the line or round the circle."""
     apart = [difference(v[:, None], v, None if math.isinf(p) else p) for v, p in zip(values, periods, strict=True)]
-    return Meanings(values, periods, is_gripper, distances=torch.stack(apart).square())
+    boundaries = TokenPoints.of_values(values).edges
+    return Meanings(values, periods, is_gripper, distances=torch.stack(apart).square(), boundaries=boundaries)
 
 
 def draw(seed, sharpness=2.0):
@@ -282,7 +284,8 @@ def test_what_is_not_there_is_not_chosen(seed, periods, rule):
     valid = (torch.arange(V) < there)[None]
     period = periods if math.isinf(periods.item()) else torch.tensor([there * WIDTH])
     apart = difference(CENTRES[:, None], CENTRES, None if math.isinf(period.item()) else period.item()).square()[None]
-    meanings = Meanings(CENTRES[None], period, NOT, distances=apart, valid=valid)
+    boundaries = TokenPoints.of_values(CENTRES).edges
+    meanings = Meanings(CENTRES[None], period, NOT, distances=apart, valid=valid, boundaries=boundaries)
     logits = p.log().clamp(min=-1e4).view(1, 1, -1)
     choice = choose(logits, meanings, rule)
     assert choice.tokens.item() < there

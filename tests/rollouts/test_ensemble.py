@@ -69,3 +69,12 @@ def test_angles_are_averaged_the_short_way_round():
 def test_a_decay_must_be_a_number():
     with pytest.raises(ValueError, match="finite"):
         TemporalEnsemble(SPEC, np.nan)
+
+
+def test_what_never_moves_in_the_recordings_stays_to_the_last_bit():
+    turned = ActionDimension("turned", "joint", "rad", -np.pi, np.pi, wraps=True, constant=3.5)
+    spec = ActionSpec((*SPEC.dimensions[:1], turned), "absolute", 10.0, "data")
+    ensemble, chunks = TemporalEnsemble(spec, 0.3), np.tile(np.array([0.1, 3.5], np.float32), (4, 1))
+    for _ in range(3):
+        blended = ensemble.blend(chunks, 1)
+    assert (blended[:, 1] == np.float32(3.5)).all()

@@ -187,3 +187,15 @@ def test_an_episode_ends_where_its_watcher_says_and_keeps_what_it_had_done(walk,
     assert seen[1] == [0, 4, 8]
     passed = run(walk(goal=1.0), workers=workers, watch=lambda index, steps, features: steps == 12)
     assert outcomes(passed) == ["success"] * len(SEEDS)
+
+
+def test_rewards_add_up_and_what_is_measured_is_kept(walk):
+    results = run(walk(tells=True, faults={12: (5, "end"), 13: (2, "raise")}), [11, 12, 13], batch_size=2)
+    whole, short, broken = results
+    assert (whole.episode_return, short.episode_return) == (5.0, 1.25)
+    assert whole.progress == {"height": (3.0, -13.0), "steps": (20.0, 20.0)}  # the last height was no number
+    assert short.progress == {"height": (3.0, 1.0), "steps": (5.0, 5.0)}
+    assert broken.outcome == "error"
+    assert np.isnan(broken.episode_return)
+    assert broken.progress == {}
+    assert run(walk(), [11])[0].progress == {}

@@ -337,3 +337,25 @@ def test_half_precision_is_for_the_trunk_and_weights_stay_whole(stream):
     first, second = (t.tracker[-1]["loss"] for t in (whole, trainer))
     assert second == pytest.approx(first, rel=0.02)
     assert second != first
+
+
+class OwnNames(torch.nn.Module):
+    """Cross-entropy with parts that are called as the record calls other things."""
+
+    def __init__(self, policy):
+        super().__init__()
+        self.loss = build_loss(policy.tokenizer, {"name": "cross_entropy"})
+
+    def forward(self, *arguments, **keywords):
+        output = self.loss(*arguments, **keywords)
+        return LossOutput(output.loss, {"loss": output.loss.detach() - 100, "step": torch.tensor(7.0)})
+
+
+def test_parts_of_a_loss_do_not_hide_what_else_is_recorded(stream):
+    policy = tiny_policy()
+    trainer = make(policy, OwnNames(policy), steps=2, log_every=1)
+    trainer.run(stream.from_step(0))
+    for step, record in enumerate(trainer.tracker, start=1):
+        assert record["part.loss"] == pytest.approx(record["loss"] - 100, abs=1e-4)
+        assert record["loss"] > 0
+        assert (record["step"], record["part.step"]) == (step, 7.0)

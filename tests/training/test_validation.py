@@ -1,18 +1,15 @@
-"""The held-out error against a computation by hand."""
-
-import math
+"""The held-out loss, and the distributions that are shown, against computations by hand."""
 
 import pytest
 import torch
 
-from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.data.folder import open_folder
-from dist2_robot.data.table import FrameTable, read_table
+from dist2_robot.data.table import read_table
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.losses.dist2 import Dist2Loss
 from dist2_robot.training.examples import distribution_examples
-from dist2_robot.training.validation import validate
+from dist2_robot.training.validation import held_out_loss
 from tests.data.recordings import SPEC
 from tests.training.tiny import CONFIG, tiny_policy
 
@@ -26,51 +23,28 @@ def windows(reach):
     return ChunkWindows(table, table.frames_of([1, 4]), HORIZON)
 
 
-def test_the_error_is_the_mean_distance_in_the_unit_of_each_dimension(windows):
+def test_the_loss_is_the_mean_over_what_there_is_to_predict(windows):
     policy = tiny_policy().eval()
     loss = build_loss(policy.tokenizer, {"name": "cross_entropy"})
-    result = validate(policy, loss, windows, CPU)
-
-    sums, steps, by_step, losses = torch.zeros(2).double(), 0, [[] for _ in range(HORIZON)], []
+    losses = []
     for i in range(len(windows)):
         batch = windows.gather(torch.tensor([i]))
-        predicted = policy.act(batch.observation).actions[0]
-        logits = policy(batch.observation).detach()
-        log_probabilities = torch.log_softmax(logits[0], -1).gather(
-            1, policy.tokenizer.encode(batch.actions)[0, :, None]
-        )
-        for t in range(HORIZON):
-            if not batch.is_padding[0, t]:
-                error = (predicted[t] - batch.actions[0, t]).abs().double()
-                sums, steps = sums + error, steps + 1
-                by_step[t].append(float((error[0] / 0.05 + error[1] / 1.0) / 2))  # the tolerances of the spec
-        losses.append(float(-log_probabilities.view(HORIZON, 2)[~batch.is_padding[0]].mean()))
-    assert result.action_error == pytest.approx(dict(zip(SPEC.names, (sums / steps).tolist(), strict=True)))
-    assert result.action_error_by_step == pytest.approx([sum(errors) / len(errors) for errors in by_step])
-    whole = windows.gather(torch.arange(len(windows)))
-    weights = (~whole.is_padding).sum(1).double()
-    assert result.loss == pytest.approx(float((torch.tensor(losses) * weights).sum() / weights.sum()), rel=1e-5)
-
-    record = result.record(policy)
-    assert record["units"] == {"x": "cm", "gripper": "%"}
+        log_probabilities = torch.log_softmax(policy(batch.observation).detach()[0], -1)
+        of_truth = log_probabilities.gather(1, policy.tokenizer.encode(batch.actions)[0, :, None])
+        losses.append(-of_truth.view(HORIZON, len(SPEC))[~batch.is_padding[0]].flatten())
+    expected = float(torch.cat(losses).mean())
+    assert held_out_loss(policy, loss, windows, CPU) == pytest.approx(expected, rel=1e-5)
 
 
-def test_an_angle_errs_the_short_way_round():
-    spec = ActionSpec((ActionDimension("yaw", "joint", "rad", -math.pi, math.pi, wraps=True),), "absolute", 10, "robot")
-    policy = tiny_policy(
-        spec=spec, changes={"observation": {"numbers": {"observation.state": 1}}, "decoding": "argmax"}
-    ).eval()
-    with torch.no_grad():  # a policy that always turns to the last bin, next to pi
-        policy.head.linear.weight.zero_()
-        policy.head.linear.bias.copy_(torch.nn.functional.one_hot(torch.tensor(15), 16).float())
-    actions = torch.full((5, 1), -math.pi + 0.01)
-    features = {"observation.state": torch.zeros(5, 1), "action": actions}
-    zero = torch.tensor([0])
-    table = FrameTable(features, zero, torch.tensor([5]), "", tasks=(), task_numbers=-torch.ones(5).long(), parts=zero)
+@pytest.mark.parametrize("batch_size", [1, 5, 22])
+def test_batches_of_any_size_give_the_loss_of_all_windows_at_once(windows, batch_size):
+    # Windows at the end of an episode hold less to predict: a batch of them must not count like a full one.
+    policy = tiny_policy().eval()
     loss = build_loss(policy.tokenizer, {"name": "cross_entropy"})
-    result = validate(policy, loss, ChunkWindows(table, torch.arange(5), HORIZON), CPU)
-    half_a_bin = math.pi / 16
-    assert result.action_error == {"yaw": pytest.approx(half_a_bin + 0.01, rel=1e-4)}
+    whole = windows.gather(torch.arange(len(windows)))
+    at_once = policy.loss(loss, whole).loss.item()
+    assert whole.is_padding.any()
+    assert held_out_loss(policy, loss, windows, CPU, batch_size=batch_size) == pytest.approx(at_once, rel=1e-6)
 
 
 def test_examples_show_the_target_of_the_loss_and_real_actions(windows):

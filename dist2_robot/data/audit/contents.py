@@ -10,14 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.actions.told_spec import ToldSpec
 from dist2_robot.data.audit.finding import Finding
+from dist2_robot.data.columns import flat_column
 from dist2_robot.data.folder import DIST2_FILE, DatasetFolder
+from dist2_robot.data.vectors import NUMBERS, vector_size
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import read_json
 
 INDICES = ("episode_index", "frame_index", "index", "timestamp", "task_index")
 STATS_FILE, TASKS_FILE = "meta/stats.json", "meta/tasks.parquet"
-_NUMBERS = ("float", "int", "uint", "bool")  # how the dtypes of columns begin that are looked at
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}  # of Arrow's types, where they differ
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 
@@ -33,6 +35,7 @@ class Contents:
     tasks: Task number -> text, or None.
     statistics: Of ``meta/stats.json``, or None.
     findings: What could not be read.
+    told: What the user tells of the numbers.
     """
 
     folder: DatasetFolder
@@ -43,6 +46,7 @@ class Contents:
     tasks: Mapping[int, str] | None
     statistics: Mapping[str, Any] | None
     findings: list[Finding] = field(default_factory=list)
+    told: Sequence[ToldSpec] = ()
 
     def __len__(self) -> int:
         return len(self.file_of_row)
@@ -89,7 +93,7 @@ def read_contents(folder: DatasetFolder) -> Contents:
             findings.append(Finding("error", "unreadable", f"cannot be read: {_line(error)}", name))
     columns = {}
     for name, feature in folder.info["features"].items():
-        if not feature["dtype"].startswith(_NUMBERS):
+        if not feature["dtype"].startswith(NUMBERS):
             continue
         found = [_column(table, name, feature, file) for table, file in zip(tables, files, strict=True)]
         findings += [entry for entry in found if isinstance(entry, Finding)]
@@ -114,32 +118,27 @@ def _column(table: pa.Table, name: str, feature: Mapping[str, Any], file: str) -
     if column.null_count:
         row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
         return Finding("error", "columns", f"'{name}' is empty in row {row}", file, count=column.null_count)
-    is_list = pa.types.is_nested(column.type)
-    kind = column.type.value_type if is_list else column.type
+    size, kind = vector_size(feature), _kind(column.type)
     if _NUMPY_NAMES.get(str(kind), str(kind)) != feature["dtype"]:
         return Finding("error", "types", f"'{name}' is {kind}, info.json tells {feature['dtype']}", file)
-    size = int(np.prod(feature["shape"]))
-    if not is_list:
-        return _sized(column.to_numpy(zero_copy_only=False), name, size, file)
-    if pa.types.is_nested(kind):
-        return Finding("error", "shapes", f"'{name}' is a table in every frame, info.json tells {size} numbers", file)
-    if not pa.types.is_fixed_size_list(column.type):
-        lengths = column.value_lengths().to_numpy(zero_copy_only=False)
-        if (lengths != size).any():
-            row = int(np.argmax(lengths != size))
-            text = f"'{name}' has {lengths[row]} numbers in row {row}, info.json tells {size}"
-            return Finding("error", "shapes", text, file, count=int((lengths != size).sum()))
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    if len(flat) != size * len(column):
-        text = f"'{name}' has {len(flat) // max(1, len(column))} numbers a frame, info.json tells {size}"
+    try:
+        values = flat_column(table[name], name)
+    except ValueError as error:
+        return Finding("error", "shapes", f"{error}; info.json tells {size} numbers", file)
+    if len(values) and values.shape[1] != size:
+        text = f"'{name}' has {values.shape[1]} numbers a frame, info.json tells {size}"
         return Finding("error", "shapes", text, file)
-    return flat.reshape(len(column), size)
+    values = values if len(values) else np.zeros((0, size), values.dtype)  # a file without rows tells no sizes
+    return values[:, 0] if name in INDICES else values
 
 
-def _sized(values: np.ndarray, name: str, size: int, file: str) -> np.ndarray | Finding:
-    if size != 1:
-        return Finding("error", "shapes", f"'{name}' has 1 number a frame, info.json tells {size}", file)
-    return values if name in INDICES else values[:, None]
+def _kind(column: pa.DataType) -> pa.DataType:
+    """Return the type of the numbers of a column, whatever lists they are in."""
+    while True:
+        column = column.storage_type if isinstance(column, pa.ExtensionType) else column
+        if not pa.types.is_nested(column) or pa.types.is_struct(column) or pa.types.is_map(column):
+            return column
+        column = column.value_type
 
 
 def _episodes(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, Sequence[Any]] | None:
@@ -175,10 +174,12 @@ def _statistics(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, 
     try:
         statistics = read_json(path)
     except FileNotFoundError:
-        findings.append(Finding("error", "statistics", "is missing: LeRobot's policies need it", STATS_FILE))
+        findings.append(
+            Finding("warning", "statistics", "is missing: LeRobot's policies need it, ours do not", STATS_FILE)
+        )
         return None
     except ValueError as error:
-        findings.append(Finding("error", "statistics", f"is not valid JSON ({error})", STATS_FILE))
+        findings.append(Finding("warning", "statistics", f"is not valid JSON ({error})", STATS_FILE))
         return None
     return statistics if isinstance(statistics, dict) else None
 

@@ -20,6 +20,7 @@ class Finding:
         frame: At which of its frames, the first if there are several.
         count: At how many places alike.
         episodes: All episodes that are concerned; empty where it is not about single ones.
+        feature: The camera that it is about, if about one.
     """
 
     severity: Severity
@@ -30,6 +31,7 @@ class Finding:
     frame: int | None = None
     count: int = 1
     episodes: tuple[int, ...] = ()
+    feature: str | None = None
 
     @property
     def place(self) -> str:

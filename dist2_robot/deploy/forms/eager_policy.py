@@ -121,6 +121,7 @@ def policy_card(folder: Path, policy: Policy, manifest: Manifest, form: str, gol
         tasks=tuple(manifest.tasks),
         tokenizer=policy.tokenizer.config() if isinstance(policy, DiscretePolicy) else {},
         golden_wrong=golden_wrong,
+        observation_units=manifest.observation_units,
     )
 
 
@@ -164,7 +165,7 @@ def blank_request(card: PolicyCard) -> tuple[dict[str, np.ndarray], str | None]:
     features: dict[str, np.ndarray] = {}
     for name, size in card.observation.numbers.items():
         features[name] = np.zeros((*moments, size), np.float32)
-    for name, size in card.observation.pictures.items():
+    for name, size in card.observation.drawn.items():
         features[name] = np.full((*moments, *size, 3), 128, np.uint8)
     return features, next(iter(card.observation.tasks or card.tasks), None)
 

@@ -73,6 +73,7 @@ class Controller:
         self.limits: MotionLimits = replace(limits, low=np.maximum(limits.low, low), high=np.minimum(limits.high, high))
         self._tolerances = np.array([d.tolerance for d in spec.dimensions])
         self._is_gripper = np.array([d.kind == "gripper" for d in spec.dimensions])
+        self._is_predicted = np.array([d.constant is None for d in spec.dimensions])
         self.guard = MotionGuard(self.limits, settings.period_s)
         self.machine = StateMachine()
         self.timeline = Timeline(spec, settings.blend_s)
@@ -355,7 +356,7 @@ class Controller:
     def _unsure_of(self, chunk: TimedChunk | None, step: int) -> float | None:
         if chunk is None or chunk.expected_error is None:
             return None
-        return float((chunk.expected_error[step] / self._tolerances).mean())
+        return float((chunk.expected_error[step] / self._tolerances)[self._is_predicted].mean())
 
     def _entropy_of(self, step: int) -> float | None:
         return None if self._chunk is None or self._chunk.entropy is None else float(self._chunk.entropy[step])

@@ -1,9 +1,10 @@
 """Whether a policy fits a robot: all that must agree before anything is connected."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from dist2_robot.actions.spec import ActionDimension
+from dist2_robot.actions.spec import UNKNOWN_UNIT
+from dist2_robot.actions.units import WRITE_SPEC, unit_differences
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.robot import RobotDescription
@@ -37,17 +38,36 @@ def _actions(card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
             if wanted != given:
                 yield f"action {i} is '{wanted}' for the policy and '{given}' for the robot"
     by_name = {d.name: d for d in has.dimensions}
-    for dimension in policy.dimensions:
-        other = by_name.get(dimension.name)
-        if other is not None:
-            yield from _dimension(dimension, other)
+    shared = [(d, by_name[d.name]) for d in policy.dimensions if d.name in by_name]
+    yield from _units([d.name for d, _ in shared], [d.unit for d, _ in shared], [other.unit for _, other in shared])
+    for dimension, other in shared:
+        for entry in ("kind", "wraps"):
+            wanted, given = getattr(dimension, entry), getattr(other, entry)
+            if wanted != given:
+                yield f"'{dimension.name}': its {entry} is {wanted} for the policy and {given} for the robot"
 
 
-def _dimension(policy: ActionDimension, robot: ActionDimension) -> Iterator[str]:
-    for entry in ("unit", "kind", "wraps"):
-        wanted, given = getattr(policy, entry), getattr(robot, entry)
-        if wanted != given and "?" not in (wanted, given):
-            yield f"'{policy.name}': its {entry} is {wanted} for the policy and {given} for the robot"
+def _units(names: Sequence[str], policy: Sequence[str], robot: Sequence[str], where: str = "") -> Iterator[str]:
+    """Yield a line for each two units that differ, with the numbers that they belong to."""
+    for some, wanted, given in unit_differences(names, policy, robot):
+        shown = some if len(some) <= 3 else some[:2]
+        what = (
+            ", ".join(f"'{name}'" for name in shown) + (f" and {len(some) - 2} more" if len(some) > 3 else "") + where
+        )
+        its = "its unit is" if len(some) == 1 else "their unit is"
+        if wanted == UNKNOWN_UNIT:
+            yield (
+                f"{what}: {its} not known for the policy and {given} for the robot: say spec=arm.yaml with what the "
+                f"policy was trained on, a file that {WRITE_SPEC} writes"
+            )
+        elif given == UNKNOWN_UNIT:
+            yield (
+                f"{what}: {its} {wanted} for the policy and not known for the robot: say in the robot's own spec "
+                "(robot.spec) what it takes"
+            )
+        else:
+            mend = ": set use_degrees of the robot as it was recorded" if {wanted, given} == {"deg", "%"} else ""
+            yield f"{what}: {its} {wanted} for the policy and {given} for the robot{mend}"
 
 
 def _limits(card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
@@ -71,7 +91,9 @@ def _observation(card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
             yield f"'{feature}' is {_list(wanted)} for the policy and {_list(given)} for the robot"
         elif len(given) != size:
             yield f"'{feature}' has {size} numbers for the policy and {len(given)} for the robot"
-    for camera, (height, width) in card.observation.pictures.items():
+        else:
+            yield from _observed_units(feature, given, card, robot)
+    for camera, (height, width) in card.observation.drawn.items():
         if camera not in robot.pictures:
             has = f"only {_list(sorted(robot.pictures))}" if robot.pictures else "no camera"
             yield f"the policy looks at '{camera}', the robot has {has}"
@@ -82,6 +104,17 @@ def _observation(card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
                 f"'{camera}' is {width}x{height} for the policy and {columns}x{rows} for the robot: of another shape, "
                 "so resizing would distort it"
             )
+
+
+def _observed_units(feature: str, names: Sequence[str], card: PolicyCard, robot: RobotDescription) -> Iterator[str]:
+    """Yield what differs in the units of a feature, where both sides tell them."""
+    wanted, given = card.observation_units.get(feature), robot.observation_units.get(feature)
+    if wanted is None or given is None:
+        return
+    if not len(wanted) == len(given) == len(names):
+        yield f"'{feature}' has {len(names)} numbers, {len(wanted)} units for the policy and {len(given)} for the robot"
+        return
+    yield from _units(names, wanted, given, f" of '{feature}'")
 
 
 def _rate(card: PolicyCard, settings: ControlSettings) -> Iterator[str]:

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from dist2_robot.actions.units import shown_unit
 from dist2_robot.deploy.limits import MotionLimits
 from dist2_robot.deploy.loop.control_loop import Tick
 from dist2_robot.deploy.loop.machine import State
@@ -114,7 +115,7 @@ class LiveView:
             to = None if target is None else float(target[i])
             place, low, high = at if at is not None else to, self._limits.low[i], self._limits.high[i]
             share = None if place is None else (place - low) / (high - low)
-            table.add_row(name, _number(at), _number(to), unit, _bar(share))
+            table.add_row(name, _number(at), _number(to), shown_unit(unit), _bar(share))
         return table
 
 

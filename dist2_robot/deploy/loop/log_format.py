@@ -32,7 +32,8 @@ def header(robot: RobotDescription, card: PolicyCard, settings: ControlSettings,
     """
     described = {**vars(robot), "spec": robot.spec.to_dict(), "limits": _plain(vars(robot.limits))}
     described["pictures"] = {name: list(size) for name, size in robot.pictures.items()}
-    described["observation_names"] = {name: list(names) for name, names in robot.observation_names.items()}
+    for entry in ("observation_names", "observation_units"):
+        described[entry] = {name: list(texts) for name, texts in getattr(robot, entry).items()}
     return {
         "format_version": FORMAT_VERSION,
         "robot": described,

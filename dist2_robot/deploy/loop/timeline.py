@@ -33,7 +33,8 @@ class Timeline:
 
     def __init__(self, spec: ActionSpec, blend_s: float = 0.1) -> None:
         self.period_s, self.blend_s = 1 / spec.rate_hz, blend_s
-        self._periods = np.array([d.high - d.low if d.wraps else np.inf for d in spec.dimensions])
+        turns = [d.wraps and d.constant is None for d in spec.dimensions]  # a constant is played as it was recorded
+        self._periods = np.array([d.high - d.low if x else np.inf for d, x in zip(spec.dimensions, turns, strict=True)])
         self._low = np.array([d.low for d in spec.dimensions])
         self._ranges = np.array([d.high - d.low for d in spec.dimensions])
         self._is_gripper = np.array([d.kind == "gripper" for d in spec.dimensions])

@@ -23,6 +23,7 @@ def description_to_message(description: RobotDescription) -> dict[str, Any]:
         "spec": description.spec.to_dict(),
         "limits": asdict(description.limits),
         "observation_names": {name: list(names) for name, names in description.observation_names.items()},
+        "observation_units": {name: list(units) for name, units in description.observation_units.items()},
         "pictures": {name: list(size) for name, size in description.pictures.items()},
     }
 
@@ -36,6 +37,7 @@ def description_from_message(message: Mapping[str, Any]) -> RobotDescription:
                 "spec": ActionSpec.from_dict(message["spec"]),
                 "limits": MotionLimits(**message["limits"]),
                 "observation_names": {name: tuple(names) for name, names in message["observation_names"].items()},
+                "observation_units": {name: tuple(units) for name, units in message["observation_units"].items()},
                 "notes": tuple(message["notes"]),
                 "pictures": {name: (int(height), int(width)) for name, (height, width) in message["pictures"].items()},
             }

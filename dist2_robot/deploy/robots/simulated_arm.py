@@ -18,7 +18,7 @@ from dist2_robot.rollouts.environment import IMAGES, EnvironmentSpec, action_spe
 
 MAX_CATCH_UP_S = 1.0  # of physics at once: after a longer pause the rest of it did not happen
 PICTURE_PERIOD_S = 0.03  # a younger picture is shown again: cameras have some 30 a second, and drawing is slow
-JOINT_SPEED, GRIPPER_SPEED = 180.0, 300.0  # deg/s and %/s
+JOINT_SPEED, GRIPPER_SPEED = 180.0, 300.0  # deg/s, or %/s of an arm that is told in percent; and %/s
 _LIVES = ("command", "advance", "observe", "is_done")  # what an environment has that time passes in
 
 
@@ -158,4 +158,5 @@ def _describe(environment: EnvironmentSpec, env: Any, velocity: Mapping[str, flo
         stop="hold",
         on_disconnect="hold",
         is_simulated=True,
+        observation_units={name: tuple(units) for name, units in env.metadata.get("observation_units", {}).items()},
     )

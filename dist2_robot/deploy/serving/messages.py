@@ -8,13 +8,17 @@ import numpy as np
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.link import ChunkRequest, TimedChunk
-from dist2_robot.deploy.serving.schema import PROTOCOL_VERSION, MessageError, as_feature
+from dist2_robot.deploy.serving.schema import PROTOCOL_VERSION, MessageError, are_names, as_feature
 from dist2_robot.errors import InputError
 from dist2_robot.types import ObservationSpec
 
 
 def card_message(card: PolicyCard) -> dict[str, Any]:
-    """Return the message of a card; `read_card` undoes it."""
+    """Return the message of a card; `read_card` undoes it.
+
+    The units of what is observed travel inside ``observation``, where programs that do not know of them pass them over.
+    """
+    units = {name: list(some) for name, some in card.observation_units.items()}
     return {
         "type": "card",
         "version": PROTOCOL_VERSION,
@@ -24,7 +28,7 @@ def card_message(card: PolicyCard) -> dict[str, Any]:
         "spec": card.spec.to_dict(),
         "horizon": card.horizon,
         "max_prefix": card.max_prefix,
-        "observation": card.observation.to_dict(),
+        "observation": {**card.observation.to_dict(), **({"units": units} if units else {})},
         "observation_names": {name: list(names) for name, names in card.observation_names.items()},
         "tasks": list(card.tasks),
         "tokenizer": dict(card.tokenizer),
@@ -38,6 +42,9 @@ def read_card(message: Mapping[str, Any]) -> PolicyCard:
     try:
         fields["spec"] = ActionSpec.from_dict(message["spec"])
         fields["observation"] = ObservationSpec.from_dict(message["observation"])
+        fields["observation_units"] = message["observation"].get("units", {})
+        if not are_names(fields["observation_units"]):
+            raise ValueError(f"units are {fields['observation_units']!r}")
     except (InputError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise MessageError(f"'card' describes no policy: {' '.join(str(error).split())[:200]}") from error
     fields["tasks"] = tuple(message["tasks"])

@@ -102,7 +102,8 @@ def _are_texts(x: Any) -> bool:
     return isinstance(x, list) and all(map(_is_text, x))
 
 
-def _are_names(x: Any) -> bool:
+def are_names(x: Any) -> bool:
+    """Tell whether it is a dict of lists of texts."""
     return isinstance(x, dict) and all(map(_are_texts, x.values()))
 
 
@@ -129,7 +130,7 @@ _ENTRIES: dict[str, dict[str, Check]] = {
         "horizon": _is_whole,
         "max_prefix": _is_whole,
         "observation": _is_table,
-        "observation_names": _are_names,
+        "observation_names": are_names,
         "tasks": _are_texts,
         "tokenizer": _is_table,
         "golden_wrong": _or_none(_is_whole),

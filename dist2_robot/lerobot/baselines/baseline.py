@@ -1,4 +1,7 @@
-"""What LeRobot's policies have in common behind our contract. B batch, T steps of a chunk, A action dimensions."""
+"""What LeRobot's policies have in common behind our contract.
+
+B batch, T steps of a chunk, A action dimensions, M of them move.
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -9,6 +12,7 @@ from lerobot.configs.types import FeatureType, PolicyFeature
 from lerobot.policies.pretrained import PreTrainedPolicy
 from torch import Tensor, nn
 
+from dist2_robot.actions.constants import MovingColumns
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.lerobot.baselines.action_scale import ActionScale
 from dist2_robot.lerobot.baselines.inputs import Inputs
@@ -46,6 +50,8 @@ class Body(nn.Module):
 class BaselinePolicy(Policy):
     """A policy of LeRobot, unchanged, that trains on its own loss in our loop.
 
+    It learns the action columns that move; those that never did are sent as they were recorded.
+
     Args:
         spec: What an action is.
         horizon: T.
@@ -62,9 +68,11 @@ class BaselinePolicy(Policy):
     def __init__(self, spec: ActionSpec, horizon: int, body: Body, scale: str, settings: Mapping[str, Any]) -> None:
         super().__init__(spec, horizon, body)
         self.settings = dict(settings)
-        self.scale = ActionScale(len(spec), scale)
-        self.register_buffer("low", torch.tensor([d.low for d in spec.dimensions]))
-        self.register_buffer("high", torch.tensor([d.high for d in spec.dimensions]))
+        self.columns = MovingColumns(spec)
+        moving = self.columns.spec.dimensions
+        self.scale = ActionScale(len(moving), scale)
+        self.register_buffer("low", torch.tensor([d.low for d in moving]))
+        self.register_buffer("high", torch.tensor([d.high for d in moving]))
 
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
@@ -73,11 +81,11 @@ class BaselinePolicy(Policy):
 
     def fit_actions(self, actions: Tensor, is_padding: Tensor) -> None:
         """Take the scale of actions from the training chunks (N, T, A)."""
-        self.scale.fit(actions[~is_padding])
+        self.scale.fit(self.columns.take(actions)[~is_padding])
 
     def loss(self, loss: nn.Module, batch: Batch) -> LossOutput:
         """Return the network's own loss, of actions on its scale; `loss` is not asked."""
-        actions = {ACTION: self.scale(batch.actions), "action_is_pad": batch.is_padding}
+        actions = {ACTION: self.scale(self.columns.take(batch.actions)), "action_is_pad": batch.is_padding}
         value, parts = self.trunk.network(self.inputs(batch.observation) | actions)
         found = {name: torch.as_tensor(part, device=value.device).detach() for name, part in (parts or {}).items()}
         return LossOutput(value, found)
@@ -89,9 +97,9 @@ class BaselinePolicy(Policy):
         if not torch.isfinite(scaled).all():
             raise ValueError("the policy gave actions that are not finite")
         actions = self.scale.undo(scaled)
-        wraps = torch.tensor([d.wraps for d in self.spec.dimensions], device=actions.device)
+        wraps = torch.tensor([d.wraps for d in self.columns.spec.dimensions], device=actions.device)
         inside = self.low + torch.remainder(actions - self.low, self.high - self.low)
-        return ActionChunk(torch.where(wraps, inside, actions.clamp(self.low, self.high)))
+        return ActionChunk(self.columns.put_back(torch.where(wraps, inside, actions.clamp(self.low, self.high))))
 
     def inputs(self, observation: Observation) -> dict[str, Tensor]:
         """Return what the network is given to see."""
@@ -99,9 +107,9 @@ class BaselinePolicy(Policy):
 
     @abstractmethod
     def predict(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Return actions (B, T, A) on the scale of the network."""
+        """Return the actions that move, (B, T, M), on the scale of the network."""
 
 
 def action_feature(spec: ActionSpec) -> dict[str, PolicyFeature]:
-    """Return what LeRobot's config calls ``output_features``."""
-    return {ACTION: PolicyFeature(FeatureType.ACTION, (len(spec),))}
+    """Return what LeRobot's config calls ``output_features``: the actions that move."""
+    return {ACTION: PolicyFeature(FeatureType.ACTION, (len(spec.moving),))}

@@ -85,11 +85,11 @@ class DiffusionBaseline(BaselinePolicy):
         return {name: x[:, None] if name in VECTORS else x for name, x in super().inputs(observation).items()}
 
     def predict(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Return actions (B, T, A) on the scale of the network, denoised from a draw."""
+        """Return actions (B, T, M) on the scale of the network, denoised from a draw."""
         pictures = [inputs[name] for name in self.observation.pictures]
         if pictures:
             inputs = {**inputs, OBS_IMAGES: torch.stack(pictures, dim=1)[:, None]}  # (B, 1, cameras, 3, height, width)
         state = inputs[VECTORS[0]]
         # Drawn on the CPU, so that a seed gives the same chunk on every device.
-        noise = torch.randn(len(state), self.horizon, len(self.spec)).to(state.device, state.dtype)
+        noise = torch.randn(len(state), self.horizon, len(self.columns.spec)).to(state.device, state.dtype)
         return self.trunk.network.diffusion.generate_actions(inputs, noise=noise)

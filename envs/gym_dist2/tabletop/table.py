@@ -54,8 +54,8 @@ class Table:
             data.mocap_quat[i] = [np.cos(thing.yaw_rad / 2), 0.0, 0.0, np.sin(thing.yaw_rad / 2)]
         self._mujoco.mj_forward(model, data)
 
-    def draw(self, size: int) -> np.ndarray:
-        """Return a picture (size, size, 3), uint8."""
+    def draw(self, size: int | Sequence[int]) -> np.ndarray:
+        """Return a picture (height, width, 3), uint8; of one number for a size, a square."""
         return self._painter.draw(self._data, CAMERA, size)
 
     def box(self, number: int) -> np.ndarray:

@@ -49,7 +49,7 @@ class TablePlace(TableTask):
         self,
         level: int = 1,
         cameras: Sequence[str] = (CAMERA,),
-        image_size: int = 64,
+        image_size: int | Sequence[int] = 64,
         render_mode: str | None = None,
         render_size: int = 240,
     ) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 
+from gym_dist2.pictures import picture_size
 from gym_dist2.tabletop.table import CAMERA, Table
 from gym_dist2.tabletop.things import Thing
 
@@ -20,7 +21,7 @@ class TableTask(gym.Env):
 
     Args:
         cameras: ``(front,)``; there is no other.
-        image_size: Height and width of the observed picture.
+        image_size: Height and width of the observed picture: one number for a square, or both.
         render_mode: ``rgb_array`` to allow `render`.
         render_size: Height and width of what `render` returns.
     """
@@ -33,7 +34,7 @@ class TableTask(gym.Env):
     def __init__(
         self,
         cameras: Sequence[str] = (CAMERA,),
-        image_size: int = 64,
+        image_size: int | Sequence[int] = 64,
         render_mode: str | None = None,
         render_size: int = 240,
     ) -> None:
@@ -42,7 +43,7 @@ class TableTask(gym.Env):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.image_size, self.render_mode, self.render_size = image_size, render_mode, render_size
-        self.table = Table(max(image_size, render_size))
+        self.table = Table(max(*picture_size(image_size), render_size))
         self.things: list[Thing] = []
         self.answer: np.ndarray | None = None
         self._max_episode_steps, self.task = self.time_limit, type(self).__name__
@@ -55,10 +56,11 @@ class TableTask(gym.Env):
                 "source": "environment",
             },
             "observation_names": {},
+            "observation_units": {},
         }
         self._low, self._high = (np.array([d[side] for d in self.dimensions], np.float32) for side in ("low", "high"))
         self.action_space = gym.spaces.Box(self._low, self._high)
-        picture = gym.spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
+        picture = gym.spaces.Box(0, 255, (*picture_size(image_size), 3), np.uint8)
         self.observation_space = gym.spaces.Dict({"pixels": gym.spaces.Dict({CAMERA: picture})})
 
     def ask(self, rng: np.random.Generator) -> tuple[list[Thing], str]:

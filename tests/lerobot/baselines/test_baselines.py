@@ -193,3 +193,26 @@ def test_with_a_picture_they_train_and_act(config):
     if config is VQBET:
         assert policy.trunk.network.vqbet.action_head.vqvae_model.discretized
         assert not any(p.requires_grad for p in policy.trunk.network.vqbet.action_head.vqvae_model.parameters())
+
+
+@pytest.mark.parametrize("name", [*CONFIGS, "vqbet"])
+def test_a_column_that_never_moves_is_not_learned_and_sent_as_recorded(name):
+    still = ActionDimension("finger", "gripper", "%", 0.0, 100.0, constant=41.3)
+    spec = replace(SPEC, dimensions=(SPEC.dimensions[0], still, SPEC.dimensions[1]))
+    config = {**CONFIGS, "vqbet": VQBET}[name]
+    config = config | {"observation": (SEEING if name == "vqbet" else TWO).to_dict()}
+    batch, sent = make_batch(config["horizon"]), torch.tensor(41.3)
+    columns = torch.stack([batch.actions[..., 0], sent.expand(6, config["horizon"]), batch.actions[..., 1]], dim=-1)
+    found = []
+    for these, actions in ((SPEC, batch.actions), (spec, columns)):
+        torch.manual_seed(0)
+        policy = build_policy(these, config)
+        policy.fit_actions(actions, batch.is_padding)
+        policy.eval()
+        torch.manual_seed(1)
+        loss = policy.loss(OwnLoss(), replace(batch, actions=actions)).loss
+        torch.manual_seed(2)
+        found.append((loss, policy.act(batch.observation).actions))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1][..., [0, 2]])
+    assert (found[1][1][..., 1] == sent).all()

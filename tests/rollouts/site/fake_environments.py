@@ -19,6 +19,7 @@ class Walk(gym.Env):
         faults: Seed -> (step, what happens there): raise, die, hang, simulation_error, end.
         goal: Where success begins.
         fails_to_build: Raise in the constructor.
+        tells: Give rewards, and tell of numbers, of what is none, and once of NaN.
     """
 
     metadata = {
@@ -31,10 +32,10 @@ class Walk(gym.Env):
     observation_space = gym.spaces.Dict({"agent_pos": gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)})
     task, task_description, _max_episode_steps = "walk", "Walk to the right.", 20
 
-    def __init__(self, faults=None, goal=5.0, fails_to_build=False, render_mode=None):
+    def __init__(self, faults=None, goal=5.0, fails_to_build=False, tells=False, render_mode=None):
         if fails_to_build:
             raise ValueError("no such walk")
-        self.faults, self.goal, self.render_mode = faults or {}, goal, render_mode
+        self.faults, self.goal, self.tells, self.render_mode = faults or {}, goal, tells, render_mode
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -57,7 +58,11 @@ class Walk(gym.Env):
             if fault == "simulation_error":
                 info["simulation_error"] = "the floor is lava"
         terminated = self.steps == step and fault == "end"
-        return self._observation(), 0.0, terminated, self.steps >= self._max_episode_steps, info
+        if self.tells:
+            rise = np.float32(min(self.steps, 6 - self.steps))  # to 3, and down again
+            info |= {"height": np.nan if self.steps == 20 else rise, "steps": np.array(self.steps), "seen": np.bool_(1)}
+            info |= {"place": self.position, "name": "walk", "one": np.ones(1), "flag": True, "none": None}
+        return self._observation(), 0.25 * self.tells, terminated, self.steps >= self._max_episode_steps, info
 
     def expert_action(self):
         return np.array([0.5, 0.0], np.float32)
