@@ -61,6 +61,9 @@ class Conversion:
             if not task:
                 task = NO_TASK
                 self._assume(f"task: '{NO_TASK}', as nobody told (task=...)")
+            if not isinstance(task, str) and not all(task):
+                self._assume(f"task: '{NO_TASK}' in the frames of which nobody told")
+                task = [text or NO_TASK for text in task]
             yield Episode(features, task, seed=-1)
 
     def summary(self, frames: int, rate_hz: float) -> Imported:

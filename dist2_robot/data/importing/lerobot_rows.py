@@ -1,6 +1,6 @@
 """Rows of LeRobot's parquet files as columns of an episode, checked before they are decoded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dist2_robot.data.columns import flat_column
-from dist2_robot.data.importing.aloha import decode_picture
 from dist2_robot.data.importing.files import check_file
 from dist2_robot.data.importing.lerobot_info import LeRobotInfo
+from dist2_robot.data.importing.pictures import decoded_frames
 from dist2_robot.data.importing.source import Column, Frames, LeftOutError
 from dist2_robot.errors import InputError
 
@@ -111,11 +111,7 @@ def _pictures(column: pa.ChunkedArray, where: str) -> Frames:
             raise LeftOutError(f"{where}: a picture is not in the file")
         return data
 
-    def decode(part: slice) -> np.ndarray:
-        pictures = [decode_picture(content(entry), where) for entry in column[part.start : part.stop].to_pylist()]
-        if len({picture.shape for picture in pictures}) > 1:
-            raise LeftOutError(f"{where}: pictures are of several sizes")
-        return np.stack(pictures)
+    def contents(part: slice) -> Iterator[bytes]:
+        return (content(entry) for entry in column[part.start : part.stop].to_pylist())
 
-    first = decode(slice(0, 1)) if len(column) else np.empty((0, 1, 1, 3), np.uint8)
-    return Frames((len(column), *first.shape[1:]), decode)
+    return decoded_frames(len(column), contents, where)

@@ -100,7 +100,7 @@ def test_what_is_of_no_known_format_is_refused(tmp_path):
     refuses(tmp_path / "nothing", "does not exist")
     (tmp_path / "rlds" / "1.0.0").mkdir(parents=True)
     (tmp_path / "rlds" / "1.0.0" / "features.json").touch()
-    refuses(tmp_path / "rlds", "is RLDS .TFDS., which is not read: convert it to LeRobot")
+    refuses(tmp_path / "rlds", "valid JSON")
     (tmp_path / "old" / "meta").mkdir(parents=True)
     (tmp_path / "old" / "meta" / "info.json").write_text('{"codebase_version": "v1.6"}')
     refuses(tmp_path / "old", "LeRobot dataset of version v1.6")
