@@ -11,14 +11,17 @@ from dist2_robot.progress import progress_bar
 
 ABOUT = """
 Make a LeRobot v3 dataset of other people's recordings: LeRobot v2.0, v2.1 and v3 under other names, zarr replay buffers
-of Diffusion Policy, HDF5 of robomimic, ALOHA, Minari and D4RL, and .npz. The source stays as it is; videos are copied,
-never encoded again. What came in, what was left out and what was assumed is printed at the end.
+of Diffusion Policy, HDF5 of robomimic, ALOHA, Minari and D4RL, .npz, and RLDS (folders of TFDS, such as those of Open
+X-Embodiment). The source stays as it is; videos are copied, never encoded again. What came in, what was left out and
+what was assumed is printed at the end.
 
   dist2-import source=their_v21_dataset dataset.root=data/theirs
   dist2-import source=pusht.zarr.zip rate_hz=10 'task="Push the T."' 'names={action: [x, y]}' dataset.root=data/pusht
   dist2-import source=door.npz 'rename={act: action, obs: observation.state}' rate_hz=100 dataset.root=data/door
   dist2-import source=low_dim.hdf5 rate_hz=20 dataset.root=data/can \\
     'join={observation.state: [robot0_eef_pos, robot0_eef_quat]}'
+  dist2-import source=fractal/0.1.0 rate_hz=3 dataset.root=data/fractal \\
+    'join={action: [world_vector, rotation_delta, gripper_closedness_action]}'
 """
 SHOWN = 20  # lines of what was left out
 

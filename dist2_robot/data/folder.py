@@ -18,6 +18,7 @@ INFO_FILE = Path("meta/info.json")
 TASKS_FILE = Path("meta/tasks.parquet")
 DIST2_FILE = Path("meta/dist2_robot.json")
 CODEBASE_VERSION = "v3.0"
+OLDER_VERSIONS = ("v2.0", "v2.1")  # which dist2-import reads
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,12 @@ def open_folder(root: Path) -> DatasetFolder:
     version = info.get("codebase_version")
     if version != CODEBASE_VERSION:
         raise InputError(
-            f"'{root / INFO_FILE}' has codebase_version {version}, we read {CODEBASE_VERSION}: convert it with "
-            "lerobot.scripts.convert_dataset_v21_to_v30"
+            f"'{root / INFO_FILE}' has codebase_version {version}, we read {CODEBASE_VERSION}: "
+            + (
+                f"convert it with dist2-import source={root} dataset.root=NEW"
+                if version in OLDER_VERSIONS
+                else f"convert it to {CODEBASE_VERSION} with LeRobot"
+            )
         )
     _check_info(info, root / INFO_FILE)
     recording = _read_json(root / DIST2_FILE, "damaged") if (root / DIST2_FILE).exists() else {}

@@ -122,7 +122,10 @@ def test_a_missing_data_file_is_found(copy, reach):
     [
         ({"total_frames": 97}, "97"),
         ({"total_episodes": 9}, "9"),
-        ({"codebase_version": "v2.1"}, "codebase_version v2.1"),
+        (
+            {"codebase_version": "v2.1"},
+            "codebase_version v2.1, we read v3.0: convert it with dist2-import source=",
+        ),
         ({"codebase_version": None}, "codebase_version None"),
         ({"fps": None}, "'fps'"),
         ({"fps": "fast"}, "'fps'"),

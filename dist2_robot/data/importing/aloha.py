@@ -1,6 +1,5 @@
 """ALOHA: one HDF5 file an episode, ``/observations/qpos``, ``/observations/images/<camera>``, ``/action``."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,12 @@ import numpy as np
 from dist2_robot.data.importing.files import check_file, numbered
 from dist2_robot.data.importing.hdf5 import ENDINGS, arrays, column, open_hdf5, read
 from dist2_robot.data.importing.layout import cameras
-from dist2_robot.data.importing.source import Column, Frames, Layout, LeftOutError, Source, SourceEpisode
+from dist2_robot.data.importing.pictures import decoded_frames
+from dist2_robot.data.importing.source import Column, Frames, Layout, Source, SourceEpisode
 from dist2_robot.errors import InputError
 from dist2_robot.types import ACTION, STATE
 
 IMAGES = "observations/images/"
-MAX_PIXELS = 64 * 2**20 // 3
 
 
 def open_aloha(path: Path) -> Source:
@@ -48,24 +47,6 @@ def _read(root: Path, path: Path) -> SourceEpisode:
 
 def _decoded(name: str, array: Any, path: Path) -> Frames:
     """Return pictures that are stored as JPEGs, each filled up with zeros."""
-
-    def decode(part: slice) -> np.ndarray:
-        return np.stack([decode_picture(row.tobytes(), f"'{path}': '{name}'") for row in read(array, part, path)])
-
-    first = decode(slice(0, 1)) if len(array) else np.empty((0, 1, 1, 3), np.uint8)
-    return Frames((len(array), *first.shape[1:]), decode)
-
-
-def decode_picture(content: bytes, where: str) -> np.ndarray:
-    """Return (height, width, 3) of a JPEG or PNG. Raises LeftOutError where it is none, or not of colours."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise LeftOutError(f"{where}: a picture of {picture.size} is too large")
-            if picture.mode not in ("RGB", "RGBA", "P"):
-                raise LeftOutError(f"{where}: a picture is of mode '{picture.mode}', not of colours")
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise LeftOutError(f"{where}: a picture cannot be decoded ({str(error).splitlines()[0]})") from error
+    return decoded_frames(
+        len(array), lambda part: (row.tobytes() for row in read(array, part, path)), f"'{path}': '{name}'"
+    )

@@ -5,12 +5,19 @@ from math import prod
 
 import numpy as np
 
+from dist2_robot.data.vectors import MAX_NUMBERS
 from dist2_robot.errors import InputError
 
 MAX_BYTES = 4 * 2**30  # of one array
 SMALL_BYTES = 64 * 2**20  # an array of this size is read however well it is packed
 MAX_PACKING = 1000  # bytes in memory for a byte in the file
 NUMBERS = "biuf"  # kinds of numpy types: booleans, integers, floating point
+
+
+def is_read_whole(shape: Sequence[int], dtype: np.dtype) -> bool:
+    """Tell whether an array (T, ...) can be numbers of a vector, several axes flattened, rather than pictures."""
+    is_film = len(shape) == 4 and shape[-1] == 3 and dtype == np.uint8
+    return not is_film and (len(shape) < 3 or prod(int(n) for n in shape[1:]) <= MAX_NUMBERS)
 
 
 def check_array(where: str, shape: Sequence[int], dtype: np.dtype, stored_bytes: int | None = None) -> None:

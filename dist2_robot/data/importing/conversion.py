@@ -1,6 +1,7 @@
 """Episodes of a source as those of the new dataset, with notes of what is left out and what is assumed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ from dist2_robot.data.importing.bounds import NUMBERS
 from dist2_robot.data.importing.imported import Imported, ImportedFeature, ImportOptions
 from dist2_robot.data.importing.layout import choose_layout, is_picture
 from dist2_robot.data.importing.source import Frames, Layout, LeftOutError, Source, SourceEpisode, Video
+from dist2_robot.data.vectors import MAX_NUMBERS, counted_names
 from dist2_robot.data.writer import SMALLEST_VIDEO
 from dist2_robot.errors import InputError
 from dist2_robot.types import ACTION
 
 NO_TASK = "not told"
 LARGEST_EXACT = 2**24  # of the whole numbers that float32 holds
-NOT_TAKEN = "neither numbers nor colour pictures of 8 bits"
+NOT_TAKEN = "neither a vector of numbers nor colour pictures of 8 bits"
+SEVERAL_AXES = "several axes: name it in rename= to have it flattened"
 
 
 class Conversion:
@@ -25,7 +28,9 @@ class Conversion:
     def __init__(self, source: Source, options: ImportOptions) -> None:
         self.source, self.options = source, options
         self.layout: Layout = {}
+        self.said = {*options.rename.values(), *options.join}  # features whose columns are asked for
         self.features: dict[str, ImportedFeature] = {}
+        self.axes: dict[str, tuple[int, ...]] = {}  # column of numbers -> their shape in a frame
         self.names: dict[str, list[str]] = {}
         self.is_video: dict[str, bool] = {}
         self.videos: dict[str, list[Video]] = {}
@@ -56,6 +61,9 @@ class Conversion:
             if not task:
                 task = NO_TASK
                 self._assume(f"task: '{NO_TASK}', as nobody told (task=...)")
+            if not isinstance(task, str) and not all(task):
+                self._assume(f"task: '{NO_TASK}' in the frames of which nobody told")
+                task = [text or NO_TASK for text in task]
             yield Episode(features, task, seed=-1)
 
     def summary(self, frames: int, rate_hz: float) -> Imported:
@@ -68,19 +76,20 @@ class Conversion:
         options, columns = self.options, episode.columns
         standard = self.source.layout(columns)
         layout = choose_layout(columns, standard, options.rename, options.join)
-        said = {*options.rename.values(), *options.join}
         for feature, keys in layout.items():
-            kind = _kind([columns[key] for key in keys])
+            kind = _kind([columns[key] for key in keys], flatten=feature in self.said)
             if kind is None:
-                text = f"{' and '.join(keys)} {_describe(columns[keys[0]])}: {NOT_TAKEN}"
-                if feature in said or feature == ACTION:
+                text = f"{' and '.join(keys)} {_describe(columns[keys[0]])}: {_why([columns[key] for key in keys])}"
+                if feature in self.said or feature == ACTION:
                     raise InputError(f"'{feature}' cannot be made of {text}")
                 self.left_out.append(text)
                 continue
             self.layout[feature] = keys
             shape, stored = tuple(int(n) for n in columns[keys[0]].shape[1:]), "video, as it was"
             if kind == "vector":
-                names = self._names(feature, keys, [_width(columns[key]) for key in keys])
+                axes = {key: _axes(columns[key]) for key in keys}
+                self.axes |= axes
+                names = self._names(feature, axes)
                 self.names[feature], shape, stored = names, (len(names),), "numbers"
             elif kind == "picture":
                 is_small = min(shape[:2]) < SMALLEST_VIDEO
@@ -103,27 +112,27 @@ class Conversion:
             if key in used:
                 continue
             if _kind([column]) is None:
-                self.left_out.append(f"{key} {_describe(column)}: {NOT_TAKEN}")
+                self.left_out.append(f"{key} {_describe(column)}: {_why([column])}")
             elif len(column) != length:
                 self.left_out.append(f"{key}: {len(column)} entries where the action has {length}, not one a frame")
             else:
                 self.left_out.append(f"{key} {_describe(column)}: not asked for (rename=, join=)")
 
-    def _names(self, feature: str, keys: Sequence[str], widths: Sequence[int]) -> list[str]:
+    def _names(self, feature: str, axes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        size = sum(prod(shape) for shape in axes.values())
         given = self.options.names.get(feature)
         if given is not None:
             names = [str(name) for name in given]
-            if len(names) != sum(widths) or len(set(names)) != len(names):
-                raise InputError(
-                    f"names= gives '{feature}' {len(set(names))} names, it has {sum(widths)} numbers: mend it"
-                )
+            if len(names) != size or len(set(names)) != len(names):
+                raise InputError(f"names= gives '{feature}' {len(set(names))} names, it has {size} numbers: mend it")
             return names
         names = []
-        for key, width in zip(keys, widths, strict=True):
+        for key, shape in axes.items():
             told = self.source.names.get(key)
             if told is None:
-                self.assumed.append(f"names of {feature}: {key}[0] ... by place, as nobody told (names=)")
-            names += told or [f"{key.rsplit('/', 1)[-1]}[{i}]" for i in range(width)]
+                first = counted_names(key, [1] * len(shape))[0]
+                self.assumed.append(f"names of {feature}: {first} ... by place, as nobody told (names=)")
+            names += told or counted_names(key.rsplit("/", 1)[-1], shape)
         return names if len(set(names)) == len(names) else [f"{feature}[{i}]" for i in range(len(names))]
 
     def _take(self, episode: SourceEpisode) -> tuple[dict[str, Any], dict[str, Video]]:
@@ -143,8 +152,11 @@ class Conversion:
                     raise LeftOutError(f"'{key}' has {len(column)} frames, '{first}' {length}")
             shape = self.features[feature].shape
             if self.features[feature].stored == "numbers":
-                if _kind(columns) != "vector":
+                if _kind(columns, flatten=feature in self.said) != "vector":
                     raise LeftOutError(f"'{keys[0]}' is {_describe(columns[0])}, no vector of numbers")
+                for key, column in zip(keys, columns, strict=True):
+                    if _axes(column) != self.axes[key]:
+                        raise LeftOutError(f"'{key}' has the shape {_axes(column)}, the first episode {self.axes[key]}")
                 found: Any = self._numbers(feature, columns)
             else:
                 found = columns[0]
@@ -172,19 +184,33 @@ class Conversion:
             self.assumed.append(line)
 
 
-def _kind(columns: Sequence[Any]) -> str | None:
-    """Return what columns side by side are: a vector, a picture, a video; None for what is not taken."""
+def _kind(columns: Sequence[Any], *, flatten: bool = False) -> str | None:
+    """Return what columns side by side are: a vector, a picture, a video; None for what is not taken.
+
+    Args:
+        columns: Each (T, ...).
+        flatten: Whether numbers on several axes are a vector, too; of at most `MAX_NUMBERS` in all.
+    """
     if len(columns) == 1 and isinstance(columns[0], Video):
         return "video"
     if len(columns) == 1 and is_picture(columns[0]):
         return "picture"
-    is_vector = all(len(x.shape) in (1, 2) and not isinstance(x, Video) and x.dtype.kind in NUMBERS for x in columns)
-    return "vector" if is_vector and all(_width(x) for x in columns) else None
+    if not all(isinstance(x, np.ndarray) and x.ndim and x.dtype.kind in NUMBERS and prod(_axes(x)) for x in columns):
+        return None
+    if all(x.ndim <= 2 for x in columns):
+        return "vector"
+    return "vector" if flatten and sum(prod(_axes(x)) for x in columns) <= MAX_NUMBERS else None
 
 
-def _width(column: Any) -> int:
-    return int(column.shape[1]) if len(column.shape) == 2 else 1
+def _why(columns: Sequence[Any]) -> str:
+    """Say why columns are not taken."""
+    return SEVERAL_AXES if _kind(columns, flatten=True) == "vector" else NOT_TAKEN
+
+
+def _axes(column: Any) -> tuple[int, ...]:
+    """Return the shape in a frame; a number alone is a vector of one."""
+    return tuple(int(n) for n in column.shape[1:]) or (1,)
 
 
 def _describe(column: Any) -> str:
-    return f"{tuple(int(n) for n in column.shape[1:]) or '(1,)'} {getattr(column, 'dtype', 'video')}"
+    return f"{_axes(column)} {getattr(column, 'dtype', 'video')}"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dist2_robot.data.importing.bounds import MAX_BYTES, check_array
+from dist2_robot.data.importing.bounds import MAX_BYTES, check_array, is_read_whole
+from dist2_robot.data.importing.layout import is_picture
 from dist2_robot.data.importing.source import BLOCK_BYTES, Column, Frames
 from dist2_robot.errors import InputError
 
@@ -90,7 +91,7 @@ def check(array: "h5py.Dataset", path: Path) -> None:
     where = f"'{path}': '{array.name}'"
     if array.external or array.is_virtual:
         raise InputError(f"{where} lies in another file, which is not read: copy the data there")
-    if len(array.shape or ()) < 4:  # others are read some at a time
+    if is_read_whole(array.shape or (), array.dtype):  # others are read some at a time, or not at all
         check_array(where, array.shape, array.dtype, array.id.get_storage_size())
     check_array(where, (array.shape or ())[1:], array.dtype)
     if array.chunks and np.prod([float(n) for n in array.chunks]) * array.dtype.itemsize > MAX_BYTES // 4:
@@ -103,12 +104,12 @@ def column(array: "h5py.Dataset", path: Path, start: int = 0, end: int | None = 
         return None
     check(array, path)
     end = array.shape[0] if end is None else min(end, array.shape[0])
-    if len(array.shape) < 4:
+    if is_read_whole(array.shape, array.dtype):
         return read(array, slice(start, end), path)
+    if not is_picture(array):
+        return np.empty((0, *array.shape[1:]), array.dtype)  # tells what it is; nobody takes it
     if np.prod([float(n) for n in array.shape[1:]]) * array.dtype.itemsize > BLOCK_BYTES:
         raise InputError(f"'{path}': a frame of '{array.name}' is {array.shape[1:]}, too large for a picture")
-    if array.shape[-1] != 3 or array.dtype != np.uint8:
-        return np.empty((0, *array.shape[1:]), array.dtype)  # tells what it is; nobody takes it
     shape = (end - start, *array.shape[1:])
     return Frames(shape, lambda part: read(array, slice(start + part.start, start + part.stop), path))
 

@@ -40,6 +40,9 @@ def choose_layout(
     layout = {
         feature: list(keys) for feature, keys in standard.items() if feature not in said and not taken & set(keys)
     } | said
+    parts = [column for column in columns if column.startswith(("action/", "actions/"))]
+    if ACTION not in layout and parts:
+        raise InputError(f"the action is in parts: say in which order, 'join={{action: [{', '.join(sorted(parts))}]}}'")
     if ACTION not in layout:
         raise InputError(f"none of {sorted(columns)} is known to be the action: say which, 'rename={{...: action}}'")
     return layout

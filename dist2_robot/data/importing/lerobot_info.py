@@ -11,6 +11,8 @@ from dist2_robot.data.folder import INFO_FILE
 from dist2_robot.data.importing.files import check_file
 from dist2_robot.data.importing.layout import RESERVED, flat_names
 from dist2_robot.data.importing.source import Layout
+from dist2_robot.data.vectors import MAX_NUMBERS as MAX_VECTOR
+from dist2_robot.data.vectors import NUMBERS, are_told, vector_names
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import MAX_BYTES, read_json
 
@@ -27,7 +29,7 @@ class LeRobotInfo:
         version: ``v2.0``, ``v2.1`` or ``v3.0``.
         rate_hz: Frames a second.
         robot_type: LeRobot's name of the robot.
-        vectors: Feature -> how many numbers it has.
+        vectors: Feature -> the shape of its numbers in a frame.
         videos: Features whose pictures are videos.
         images: Features whose pictures are in the tables.
         names: Feature -> names of its numbers, flat.
@@ -38,7 +40,7 @@ class LeRobotInfo:
     version: str
     rate_hz: float
     robot_type: str | None
-    vectors: Mapping[str, int]
+    vectors: Mapping[str, tuple[int, ...]]
     videos: tuple[str, ...]
     images: tuple[str, ...]
     names: Mapping[str, list[str]]
@@ -77,10 +79,14 @@ def read_info(root: Path) -> LeRobotInfo:
                 left_out.append(f"{name}: it is of depth, which is not taken for colours")
             else:
                 pictures[dtype].append(name)
-        elif len(shape) > 1 or not dtype.startswith(("float", "int", "uint", "bool")):
+        elif not dtype.startswith(NUMBERS) or (len(shape) > 1 and math.prod(shape) > MAX_VECTOR):
             left_out.append(f"{name} {tuple(shape)} {dtype}: not a vector of numbers")
+        elif len(shape) > 1:
+            vectors[name] = tuple(shape)
+            if are_told(name, feature):
+                names[name] = vector_names(name, feature)
         else:
-            vectors[name] = shape[0]
+            vectors[name] = tuple(shape)
             flat = flat_names(feature.get("names"), shape[0])
             if flat:
                 names[name] = flat

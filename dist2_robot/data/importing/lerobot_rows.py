@@ -1,23 +1,23 @@
 """Rows of LeRobot's parquet files as columns of an episode, checked before they are decoded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dist2_robot.data.importing.aloha import decode_picture
+from dist2_robot.data.columns import flat_column
 from dist2_robot.data.importing.files import check_file
 from dist2_robot.data.importing.lerobot_info import LeRobotInfo
+from dist2_robot.data.importing.pictures import decoded_frames
 from dist2_robot.data.importing.source import Column, Frames, LeftOutError
 from dist2_robot.errors import InputError
 
 MAX_ROWS = 10**7
 INDICES = ("episode_index", "frame_index", "task_index", "timestamp")
-_NUMBERS = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError)
 
 
@@ -51,20 +51,20 @@ def _check_sizes(metadata: Any, info: LeRobotInfo, path: Path) -> None:
             if name:
                 counts[name] = counts.get(name, 0) + column.num_values
     for name, count in counts.items():
-        if count != metadata.num_rows * info.vectors[name]:
-            size = count / max(1, metadata.num_rows)
-            raise LeftOutError(f"'{path}': '{name}' has {size:g} numbers a frame, info.json tells {info.vectors[name]}")
+        size, told = count / max(1, metadata.num_rows), prod(info.vectors[name])
+        if count != metadata.num_rows * told:
+            raise LeftOutError(f"'{path}': '{name}' has {size:g} numbers a frame, info.json tells {told}")
 
 
 def to_columns(table: pa.Table, info: LeRobotInfo, path: Path) -> dict[str, Column]:
-    """Return vectors (T, size) and pictures of the rows of one episode.
+    """Return numbers (T, ...) and pictures of the rows of one episode.
 
     Raises:
         LeftOutError: Rows are missing or out of order, their times are not those of the rate, or values are damaged.
     """
     try:
         _check_order(table, info.rate_hz)
-        found: dict[str, Column] = {name: _vector(table[name], size) for name, size in info.vectors.items()}
+        found: dict[str, Column] = {name: _numbers(table[name], name, shape) for name, shape in info.vectors.items()}
     except (pa.ArrowException, ValueError, TypeError, KeyError) as error:
         raise LeftOutError(f"'{path}' cannot be read ({(str(error).splitlines() or ['damaged'])[0]})") from error
     return found | {name: _pictures(table[name], f"'{path}': '{name}'") for name in info.images}
@@ -91,22 +91,17 @@ def _check_order(table: pa.Table, rate_hz: float) -> None:
         if len(wrong):
             raise LeftOutError(f"its rows are out of order or missing, from frame {wrong[0]} on")
     if "timestamp" in table.column_names:
-        times = _vector(table["timestamp"], 1)[:, 0].astype(np.float64)
+        times = _numbers(table["timestamp"], "timestamp", (1,))[:, 0].astype(np.float64)
         wrong = np.flatnonzero(~(np.abs(times - numbers / rate_hz) < 0.5 / rate_hz))
         if len(wrong):
             raise LeftOutError(f"frame {wrong[0]} is at {times[wrong[0]]:g} s, which is not {rate_hz:g} Hz")
 
 
-def _vector(column: pa.ChunkedArray, size: int) -> np.ndarray:
-    array = column.combine_chunks()
-    if pa.types.is_nested(array.type):
-        lengths = pc.call_function("list_value_length", [array]).to_numpy(zero_copy_only=False)
-        if not np.all(lengths == size):
-            raise ValueError(f"there are not {size} numbers in every frame")
-        array = array.flatten()
-    if array.null_count or not any(is_kind(array.type) for is_kind in _NUMBERS):
-        raise ValueError(f"values of '{array.type}' are missing or no numbers")
-    return array.to_numpy(zero_copy_only=False).reshape(len(column), size)
+def _numbers(column: pa.ChunkedArray, name: str, shape: Sequence[int]) -> np.ndarray:
+    values = flat_column(column, name)
+    if len(column) and values.shape[1] != prod(shape):
+        raise ValueError(f"there are not {prod(shape)} numbers of '{name}' in every frame")
+    return values.reshape(len(column), *shape)
 
 
 def _pictures(column: pa.ChunkedArray, where: str) -> Frames:
@@ -116,11 +111,7 @@ def _pictures(column: pa.ChunkedArray, where: str) -> Frames:
             raise LeftOutError(f"{where}: a picture is not in the file")
         return data
 
-    def decode(part: slice) -> np.ndarray:
-        pictures = [decode_picture(content(entry), where) for entry in column[part.start : part.stop].to_pylist()]
-        if len({picture.shape for picture in pictures}) > 1:
-            raise LeftOutError(f"{where}: pictures are of several sizes")
-        return np.stack(pictures)
+    def contents(part: slice) -> Iterator[bytes]:
+        return (content(entry) for entry in column[part.start : part.stop].to_pylist())
 
-    first = decode(slice(0, 1)) if len(column) else np.empty((0, 1, 1, 3), np.uint8)
-    return Frames((len(column), *first.shape[1:]), decode)
+    return decoded_frames(len(column), contents, where)

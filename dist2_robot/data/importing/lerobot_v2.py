@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dist2_robot.data.folder import OLDER_VERSIONS
 from dist2_robot.data.importing.files import check_file, numbered
 from dist2_robot.data.importing.lerobot_info import LeRobotInfo, read_info, read_lines
 from dist2_robot.data.importing.lerobot_rows import read_rows, tasks_of, to_columns
@@ -14,7 +15,7 @@ from dist2_robot.data.importing.source import Source, SourceEpisode
 from dist2_robot.data.importing.videos import find_video, of_colour, to_statistics
 from dist2_robot.errors import InputError
 
-VERSIONS = ("v2.0", "v2.1")
+VERSIONS = OLDER_VERSIONS
 TASKS_FILE = Path("meta/tasks.jsonl")
 EPISODES_FILE = Path("meta/episodes.jsonl")
 STATISTICS_FILE = Path("meta/episodes_stats.jsonl")

@@ -11,6 +11,8 @@ from dist2_robot.data.importing.lerobot_v2 import VERSIONS, open_lerobot_v2
 from dist2_robot.data.importing.lerobot_v3 import open_lerobot_v3
 from dist2_robot.data.importing.minari import FILE, open_minari
 from dist2_robot.data.importing.npz import open_npz
+from dist2_robot.data.importing.rlds import open_rlds
+from dist2_robot.data.importing.rlds_files import is_rlds
 from dist2_robot.data.importing.robomimic import open_robomimic
 from dist2_robot.data.importing.source import Source
 from dist2_robot.data.importing.zarr_buffer import is_zarr, open_zarr
@@ -25,12 +27,12 @@ READERS: Mapping[str, Callable[[Path], Source]] = {
     "minari": open_minari,
     "d4rl": open_d4rl,
     "npz": open_npz,
+    "rlds": open_rlds,
 }
 READ = (
     "LeRobot v2.0, v2.1 and v3.0, zarr replay buffers (folder or .zip), HDF5 of robomimic, ALOHA, Minari and D4RL, "
-    "and .npz"
+    ".npz, and RLDS (TFDS) in TFRecord files"
 )
-_RLDS = ("features.json", "dataset_info.json")
 
 
 def open_source(path: Path, name: str = "auto") -> Source:
@@ -78,15 +80,14 @@ def _of_folder(path: Path) -> str | None:
         return "npz"
     if any(file.suffix in ENDINGS for file in path.iterdir()):
         return "aloha"
-    if any(p.name in _RLDS or ".tfrecord" in p.name for p in [*path.glob("*"), *path.glob("*/*")]):
-        raise InputError(
-            f"'{path}' is RLDS (TFDS), which is not read: convert it to LeRobot with a converter that has TensorFlow "
-            "(LeRobot and openpi publish some), and import or train on what it writes"
-        )
+    if is_rlds(path):
+        return "rlds"
     return None
 
 
 def _of_file(path: Path) -> str | None:
+    if ".tfrecord" in path.name or ".array_record" in path.name:
+        return "rlds"
     if path.suffix == ".npz":
         return "npz"
     if path.suffix == ".zip" and is_zarr(path):

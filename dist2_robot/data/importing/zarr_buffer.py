@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dist2_robot.data.importing.bounds import MAX_BYTES, check_array
+from dist2_robot.data.importing.bounds import MAX_BYTES, check_array, is_read_whole
 from dist2_robot.data.importing.files import check_file, is_inside
-from dist2_robot.data.importing.layout import by_name
+from dist2_robot.data.importing.layout import by_name, is_picture
 from dist2_robot.data.importing.source import Column, Frames, Source, SourceEpisode
 from dist2_robot.data.importing.spans import spans_of
 from dist2_robot.errors import InputError
@@ -66,7 +66,7 @@ def open_zarr(path: Path) -> Source:
     columns = {n[len(_DATA) :]: x for n, x in arrays.items() if n.startswith(_DATA) and x.shape[:1] == (total,)}
     left_out = [f"{n} {x.shape}: not one entry a frame" for n, x in arrays.items() if n[len(_DATA) :] not in columns]
     for name, array in columns.items():
-        if len(array.shape) < 4:  # others are read an episode at a time
+        if is_read_whole(array.shape, array.dtype):  # others are read some at a time, or not at all
             check_array(f"'{path}': '{name}'", array.shape, array.dtype, described[_DATA + name][1])
 
     def read(start: int, end: int) -> SourceEpisode:
@@ -86,9 +86,9 @@ def _episode(arrays: Mapping[str, Any], start: int, end: int, path: Path) -> dic
 
     found: dict[str, Column] = {}
     for name, array in arrays.items():
-        if len(array.shape) < 4:
+        if is_read_whole(array.shape, array.dtype):
             found[name] = part(array, start, end)
-        elif array.shape[-1] == 3 and array.dtype == np.uint8:
+        elif is_picture(array):
             shape = (end - start, *array.shape[1:])
             found[name] = Frames(shape, lambda s, array=array: part(array, start + s.start, start + s.stop))
         else:
@@ -167,7 +167,7 @@ def _check(where: str, content: Mapping[str, Any], stored_bytes: int) -> None:
     check_array(where, shape[1:], dtype)
     if min(shape, default=0) < 0 or chunk * dtype.itemsize > MAX_BYTES // 4:
         raise InputError(f"{where} declares {shape} in parts of {chunks}, too large to be read")
-    if len(shape) < 4:
+    if is_read_whole(shape, dtype):
         check_array(where, shape, dtype, stored_bytes)
 
 

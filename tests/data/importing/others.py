@@ -139,7 +139,9 @@ def write_zarr(path: Path, zarr_format: int = 2) -> Path:
         "data/action": whole(2, 50),
         "data/state": whole(5),
         "data/img": film,
-        "data/depth": film[..., :1].astype(np.uint16),
+        "data/depth": np.zeros((sum(LENGTHS), 80, 80, 1), np.uint16),
+        "data/keypoint": whole(6, 70).reshape(-1, 3, 2),
+        "data/poses": whole(32, 90).reshape(-1, 2, 4, 4),
         "data/n_contacts": whole(1),
         "meta/episode_ends": ends,
     }.items():
@@ -165,7 +167,8 @@ def write_robomimic(path: Path) -> Path:
                 demo[f"obs/{key}"] = numbers(i, size, place * 10)
                 demo[f"next_obs/{key}"] = numbers(i, size)
             demo["obs/agentview_image"] = pictures(i, 24)
-            demo["obs/agentview_depth"] = pictures(i, 24)[..., :1].astype("f4")
+            demo["obs/agentview_depth"] = np.zeros((LENGTHS[i], 80, 80, 1), "f4")
+            demo["obs/poses"] = numbers(i, 32, 90).reshape(-1, 2, 4, 4)
     return path
 
 

@@ -25,6 +25,7 @@ from tests.data.importing.others import (
     write_lerobot_v3,
     write_minari,
     write_robomimic,
+    write_rows,
     write_video,
     write_zarr,
 )
@@ -68,12 +69,70 @@ def test_a_zarr_replay_buffer(tmp_path, name, zarr_format):
     assert folder.names(STATE) == [f"state[{i}]" for i in range(5)]
     assert folder.rate_hz == 20
     assert folder.tasks() == {0: TASK}
-    assert [line for line in imported.left_out if line.startswith("depth (24, 32, 1) uint16: neither")]
+    assert [line for line in imported.left_out if line.startswith("depth (80, 80, 1) uint16: neither")]
     assert [line for line in imported.assumed if line.startswith("observation.images.img: PNG, as 24 x 32")]
     theirs = opened(tmp_path / "new")
     for i, start in enumerate(STARTS):
         np.testing.assert_array_equal(shown(theirs[start], "observation.images.img"), pictures(i, 24)[0])
         np.testing.assert_array_equal(shown(theirs[start + 3], "observation.images.img"), pictures(i, 24)[3])
+
+
+SEVERAL_AXES = "several axes: name it in rename= to have it flattened"
+
+
+@pytest.mark.parametrize("name", ["buffer.zarr", "demos.hdf5", "their.npz", "old"])
+def test_numbers_on_several_axes_are_flattened_where_they_are_asked_for(tmp_path, name):
+    """`poses` (2, 4, 4), from a reader of each library."""
+    source = tmp_path / name
+    poses = [numbers(i, 32, 90).reshape(-1, 2, 4, 4) for i in range(len(LENGTHS))]
+    if name == "old":
+        write_lerobot_v2(source, video=False)
+        info = json.loads((source / "meta/info.json").read_text())
+        info["features"]["poses"] = {"dtype": "float32", "shape": [2, 4, 4], "names": None}
+        (source / "meta/info.json").write_text(json.dumps(info))
+        for i, each in enumerate(poses):
+            write_rows(source / f"data/chunk-000/episode_{i:06d}.parquet", i, poses=each.tolist())
+    elif name == "their.npz":
+        np.savez(
+            source, action=whole(2, 50), state=whole(3), poses=np.concatenate(poses), episode_ends=np.cumsum(LENGTHS)
+        )
+    else:
+        write_zarr(source) if name == "buffer.zarr" else write_robomimic(source)
+    options = {} if name == "old" else {"rate_hz": 20}
+    imported, folder, read = bring_in(source, tmp_path / "new", rename={"poses": GOAL}, **options)
+    np.testing.assert_array_equal(read[GOAL], whole(32, 90))
+    assert folder.names(GOAL)[:5] == ["poses[0,0,0]", "poses[0,0,1]", "poses[0,0,2]", "poses[0,0,3]", "poses[0,1,0]"]
+    assert any(line.endswith("poses[0,0,0] ... by place, as nobody told (names=)") for line in imported.assumed)
+    assert opened(tmp_path / "new")[STARTS[1]][GOAL][31] == numbers(1, 32, 90)[0, 31]
+    imported, folder, read = bring_in(source, tmp_path / "other", **options)
+    assert any(line.endswith(f": {SEVERAL_AXES}") and "poses (2, 4, 4) float" in line for line in imported.left_out)
+    assert not any(line.endswith("poses[0,0,0] ... by place, as nobody told (names=)") for line in imported.assumed)
+    assert GOAL not in read or name == "demos.hdf5"
+
+
+def test_several_axes_are_joined_with_a_vector_and_named(tmp_path):
+    source = write_zarr(tmp_path / "buffer.zarr")
+    join = {GOAL: ["keypoint", "n_contacts"]}
+    _, folder, read = bring_in(source, tmp_path / "new", rate_hz=20, join=join)
+    np.testing.assert_array_equal(read[GOAL], np.concatenate([whole(6, 70), whole(1)], axis=1))
+    assert folder.names(GOAL)[-3:] == ["keypoint[2,0]", "keypoint[2,1]", "n_contacts[0]"]
+    names = {GOAL: list("abcdefg")}
+    _, folder, _ = bring_in(source, tmp_path / "named", rate_hz=20, join=join, names=names)
+    assert folder.names(GOAL) == list("abcdefg")
+
+
+def test_lerobots_names_of_several_axes_are_kept(tmp_path):
+    source = write_lerobot_v2(tmp_path / "old", video=False)
+    info = json.loads((source / "meta/info.json").read_text())
+    info["features"]["corners"] = {"dtype": "float32", "shape": [3, 2], "names": [["a", "b", "c"], ["x", "y"]]}
+    (source / "meta/info.json").write_text(json.dumps(info))
+    for i in range(len(LENGTHS)):
+        write_rows(
+            source / f"data/chunk-000/episode_{i:06d}.parquet", i, corners=numbers(i, 6).reshape(-1, 3, 2).tolist()
+        )
+    _, folder, read = bring_in(source, tmp_path / "new", rename={"corners": GOAL})
+    np.testing.assert_array_equal(read[GOAL], whole(6))
+    assert folder.names(GOAL) == ["a.x", "a.y", "b.x", "b.y", "c.x", "c.y"]
 
 
 def test_robomimic(tmp_path):
@@ -86,7 +145,7 @@ def test_robomimic(tmp_path):
     np.testing.assert_array_equal(read["action"], whole(7, 50))
     assert folder.names(STATE)[2:5] == ["robot0_eef_pos[2]", "robot0_eef_quat[0]", "robot0_eef_quat[1]"]
     assert imported.features[STATE].columns[0] == "obs/robot0_eef_pos"
-    assert [line for line in imported.left_out if line.startswith("obs/agentview_depth (24, 32, 1) float32: neither")]
+    assert [line for line in imported.left_out if line.startswith("obs/agentview_depth (80, 80, 1) float32: neither")]
     assert any("robomimic's own policies" in line for line in imported.assumed)
     np.testing.assert_array_equal(
         shown(opened(tmp_path / "new")[6], "observation.images.agentview"), pictures(1, 24)[1]

@@ -41,6 +41,9 @@ def test_human_demonstrations_of_push_t(tmp_path):
         group = zarr.open_group(store, mode="r", use_consolidated=False)
         action, state, ends = (np.asarray(group[k][:]) for k in ("data/action", "data/state", "meta/episode_ends"))
     assert (imported.episodes, imported.frames) == (206, 25650)
+    assert any(
+        line.startswith("keypoint (9, 2) float32: several axes: name it in rename=") for line in imported.left_out
+    )
     folder = open_folder(root)
     table = read_table(folder)
     np.testing.assert_array_equal(table.features["action"].numpy(), action)
@@ -49,6 +52,22 @@ def test_human_demonstrations_of_push_t(tmp_path):
     assert (folder.names("action"), folder.rate_hz, folder.tasks()) == (["x", "y"], 10, {0: "Push the T."})
     np.testing.assert_array_equal(theirs(root)[25649]["action"].numpy(), action[-1])
     trains(root, 2, 5)
+
+
+def test_corners_of_the_block_of_push_t(tmp_path):
+    """`keypoint` (9, 2) is a state of the environment where it is asked for."""
+    import zarr
+
+    source, goal = shared_data("pusht_human.zarr.zip"), "observation.environment_state"
+    rename = {"action": "action", "state": STATE, "keypoint": goal}
+    imported = import_dataset(source, tmp_path / "new", ImportOptions(rate_hz=10, rename=rename))
+    with zarr.storage.ZipStore(source, mode="r") as store:
+        keypoint = np.asarray(zarr.open_group(store, mode="r", use_consolidated=False)["data/keypoint"][:])
+    folder = open_folder(tmp_path / "new")
+    assert keypoint.shape == (25650, 9, 2)
+    np.testing.assert_array_equal(read_table(folder).features[goal].numpy(), keypoint.reshape(-1, 18))
+    assert folder.names(goal) == [f"keypoint[{i},{j}]" for i in range(9) for j in range(2)]
+    assert not any(line.startswith("keypoint") for line in imported.left_out)
 
 
 def test_human_demonstrations_of_a_hand_at_a_door(tmp_path):

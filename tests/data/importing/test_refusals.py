@@ -100,7 +100,7 @@ def test_what_is_of_no_known_format_is_refused(tmp_path):
     refuses(tmp_path / "nothing", "does not exist")
     (tmp_path / "rlds" / "1.0.0").mkdir(parents=True)
     (tmp_path / "rlds" / "1.0.0" / "features.json").touch()
-    refuses(tmp_path / "rlds", "is RLDS .TFDS., which is not read: convert it to LeRobot")
+    refuses(tmp_path / "rlds", "valid JSON")
     (tmp_path / "old" / "meta").mkdir(parents=True)
     (tmp_path / "old" / "meta" / "info.json").write_text('{"codebase_version": "v1.6"}')
     refuses(tmp_path / "old", "LeRobot dataset of version v1.6")
@@ -120,6 +120,21 @@ def test_an_episode_that_is_not_sound_is_left_out_by_name(tmp_path):
     refuses(source, "1 cannot be taken: it has no frame", strict=True)
     everything = {f"{i}_action": np.full((LENGTHS[i], 2), np.inf) for i in range(3)}
     refuses(write_npz(tmp_path / "their.npz", **everything), "no episode of .* can be taken: .*not finite at frame 0")
+
+
+def test_several_axes_that_do_not_fit_are_refused_or_left_out(tmp_path):
+    axes = {f"{i}_corner": numbers(i, 6).reshape(-1, 3, 2) for i in range(3)}
+    asked = {"rename": {"corner": "observation.corner"}}
+    turned = axes | {"1_corner": numbers(1, 6).reshape(-1, 2, 3)}  # as many numbers, in another order
+    source = write_npz(tmp_path / "their.npz", **turned)
+    assert left_out(source, tmp_path / "a", **asked) == ["1: 'corner' has the shape (2, 3), the first episode (3, 2)"]
+    source = write_npz(tmp_path / "their.npz", **axes | {"1_corner": numbers(1, 6)})
+    assert left_out(source, tmp_path / "b", **asked) == ["1: 'corner' has the shape (6,), the first episode (3, 2)"]
+    large = {f"{i}_corner": np.zeros((LENGTHS[i], 64, 65), "f4") for i in range(3)}
+    source = write_npz(tmp_path / "their.npz", **large)
+    refuses(source, r"'observation.corner' cannot be made of corner \(64, 65\) float32: neither a vector", **asked)
+    source = write_npz(tmp_path / "their.npz", **{f"{i}_action": numbers(i, 4).reshape(-1, 2, 2) for i in range(3)})
+    refuses(source, r"'action' cannot be made of action \(2, 2\) float32: several axes: name it in rename=")
 
 
 def test_a_number_too_large_for_float32_is_not_made_infinite_in_silence(tmp_path):
@@ -152,7 +167,10 @@ def test_an_episode_whose_video_does_not_fit_is_left_out(tmp_path, spoil):
         ({"timestamp": np.array([0, 0.1, 0.4, 0.5], "f4")}, "frame 2 is at 0.4 s, which is not 10 Hz"),
         ({"task_index": np.full(4, 7)}, "its task 7 has no words"),
         ({"action": list(numbers(1, 4))}, "'action' has 4 numbers a frame, info.json tells 3"),
-        ({"action": [[1.0, 2.0, 3.0, 4.0], [1.0, 2.0], *numbers(1, 3)[2:].tolist()]}, "not 3 numbers in every"),
+        (
+            {"action": [[1.0, 2.0, 3.0, 4.0], [1.0, 2.0], *numbers(1, 3)[2:].tolist()]},
+            "not have the same number of values in every",
+        ),
         ({"action": ["a", "b", "c", "d"]}, "numbers a frame|cannot be read"),
     ],
 )
