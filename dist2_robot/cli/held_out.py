@@ -1,6 +1,6 @@
 """A policy to its scores on held-out episodes: in a training, at its end, and for dist2-eval without a simulation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.run_folder import CONFIG_FILE
 from dist2_robot.data.windows import ChunkWindows
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, some_of
 from dist2_robot.evaluation.held_out import score_held_out
 from dist2_robot.evaluation.held_out_table import format_held_out
 from dist2_robot.json_file import read_json, write_json
@@ -75,9 +75,10 @@ def held_out_windows(
             f"the data that '{checkpoint}' was trained on are not at '{missing[0]}' any more: put them back, or name "
             "recorded episodes with dataset.root="
         )
-    told = config["dataset"].get("spec")  # the policy knows what it told, should it be gone
+    told = config["dataset"].get("spec")  # the policy knows what it told; only roots in several units need it again
+    told = told if isinstance(known, list) and told and Path(told).is_file() else None
     data = load_training_data(
-        {**config["dataset"], "spec": told if told and Path(told).is_file() else None},
+        {**config["dataset"], "spec": told},
         sizes["horizon"],
         config["seed"],
         history=sizes["history"],
@@ -123,9 +124,14 @@ def _check_fits(policy: Policy, manifest: Manifest, data: TrainingData) -> None:
     for entry in ("names", "units", "control_mode", "rate_hz"):
         theirs, ours = getattr(data.spec, entry), getattr(policy.spec, entry)
         if theirs != ours:
+            mend = {
+                "units": "tell the units of these episodes with dataset.spec=",
+                "rate_hz": "import or record the episodes at that rate (dist2-import rate_hz=)",
+            }.get(entry, "give episodes of the same robot")
+            which, theirs, ours = _differing(policy.spec.names, theirs, ours)
             raise InputError(
-                f"'{data.name}' cannot judge this policy: its action {entry} are {_show(theirs)}, the policy's "
-                f"{_show(ours)}: give episodes of the same robot in the same units, or tell those with dataset.spec="
+                f"'{data.name}' cannot judge this policy: its action {entry}{which} are {_show(theirs)}, the policy's "
+                f"{_show(ours)}: {mend}"
             )
     for theirs, ours in zip(data.spec.dimensions, policy.spec.dimensions, strict=True):
         if theirs.wraps != ours.wraps and data.spec.source == "file":
@@ -166,6 +172,15 @@ def _config_of(run: Path, checkpoint: Path) -> dict[str, Any]:
             "recorded episodes with dataset.root="
         ) from error
     return config
+
+
+def _differing(names: Sequence[str], theirs: Any, ours: Any) -> tuple[str, Any, Any]:
+    """Return of two lists only what differs, and of which numbers, in words."""
+    if not isinstance(theirs, tuple) or len(theirs) != len(ours):
+        return "", theirs, ours
+    odd = [i for i, (a, b) in enumerate(zip(theirs, ours, strict=True)) if a != b]
+    which = f" of {some_of([names[i] for i in odd])}"
+    return which, tuple(theirs[i] for i in odd), tuple(ours[i] for i in odd)
 
 
 def _show(value: Any) -> str:

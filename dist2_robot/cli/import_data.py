@@ -1,5 +1,6 @@
 """dist2-import: other people's recordings to a dataset."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def import_data(config: dict[str, Any]) -> int:
 def format_summary(imported: Imported, root: Path) -> str:
     """Return what came in, what was left out, what was assumed, and what to type next."""
     lines = [
-        f"{root}: {imported.episodes} episodes, {imported.frames} frames at {imported.rate_hz:g} Hz, "
+        f"{root}: {imported.episodes} episodes, {imported.frames} frames at {imported.rate_hz:g} Hz "
+        f"({imported.frames / max(1, imported.episodes) / imported.rate_hz:.3g} s an episode), "
         f"from {imported.format}"
     ]
     width = max(len(name) for name in imported.features)
@@ -66,7 +68,9 @@ def format_summary(imported: Imported, root: Path) -> str:
         if entries:
             lines += [f"{title}:", *(f"  {_printable(entry)}" for entry in entries[:SHOWN])]
             lines += [f"  and {len(entries) - SHOWN} more"] if len(entries) > SHOWN else []
-    return "\n".join([*(_printable(line) for line in lines), f"next: dist2-validate dataset.root={root}"])
+    return "\n".join(
+        [*(_printable(line) for line in lines), f"next: dist2-validate {shlex.quote(f'dataset.root={root}')}"]
+    )
 
 
 def _printable(line: str) -> str:

@@ -56,6 +56,8 @@ In a sweep (-m) each training has a folder of its own in output=, named by what 
 resume=auto skips those that are finished, goes on with those that are not, and starts the missing ones.
 """
 
+SOURCES = {"file": "what is told, and data"}  # of limits
+
 
 def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False) -> int:
     """Data, environment, policy, loss, run folder, trainer, run."""
@@ -159,7 +161,7 @@ def _headline(
         tokens = f"{policy.tokenizer.tokens_per_chunk} tokens of {policy.tokenizer.vocab_size} a chunk"
     return (
         f"{data.episodes} episodes, {len(data.training)} frames to learn from, {len(data.held_out)} held out; "
-        f"{count_dimensions(data.spec)} (limits from {data.spec.source}), {tokens}; "
+        f"{count_dimensions(data.spec)} (limits from {SOURCES.get(data.spec.source, data.spec.source)}), {tokens}; "
         f"{parameters:,} parameters, {config.steps} steps; environment: {', '.join(map(str, environments)) or 'none'}"
     )
 

@@ -29,7 +29,8 @@ Tells file, episode and frame; exit code 1 where there is an error.
 
 HEADING = """What the numbers of '{}' mean. Mend what is wrong, tell what is UNKNOWN (unit: deg, rad, m, '%', ...), and
 train with dataset.spec=THIS_FILE. kind: joint, ee_position, ee_rotation or gripper (never averaged); tolerance: the
-error that matters, in the unit; wraps: low and high are the same place. What you leave out comes from the recording."""
+error that matters, in the unit; wraps: low and high are the same place. Entries and lines that you leave out come from
+the recording. A unit for many at once: sed -i "s/unit: '?'/unit: rad/" THIS_FILE"""
 
 
 def validate(config: dict[str, Any]) -> int:
@@ -104,8 +105,12 @@ def format_audit(found: Audit) -> str:
     for finding in found.findings:
         more = f" (and {finding.count - 1} more)" if finding.count > 1 else ""
         lines.append(f"{finding.severity + ':':<9}{finding.check}: {finding.place}: {finding.message}{more}")
-    counts = [f"{len(found.of(severity))} {severity}s" for severity in ("error", "warning", "note")]
+    counts = [_count(len(found.of(severity)), severity) for severity in ("error", "warning", "note")]
     return "\n".join([*lines, ", ".join(counts)])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from dist2_robot.data.folder import DIST2_FILE, DatasetFolder
 from dist2_robot.data.units import Evidence
 from dist2_robot.errors import InputError
 
+HARDLY = 0.1  # of the widest range of the vector
 BEYOND = 0.01  # of the range, and the share of frames, by which recorded numbers may lie outside limits that are told
 
 
@@ -32,7 +33,11 @@ def describe_vector(
     if written == [None] * len(written):
         units, why = _proved(folders, feature, names, mine, by_column)
         found = guess_dimensions(values, names, units)
-        remarks = [_guess_remark(values[:, i], d, why[i]) for i, d in enumerate(found)]
+        spans = np.ptp(values, axis=0)
+        least = HARDLY * spans.max(initial=0.0)
+        remarks = [
+            _guess_remark(values[:, i], d, why[i], hardly_moves=0 < spans[i] < least) for i, d in enumerate(found)
+        ]
     else:
         found = _widest(folders, feature, written, evidence, values)
         remarks = ["told by the recorder"] * len(found)
@@ -105,10 +110,11 @@ def _in_words(proof: Evidence) -> str:
     return "an unknown unit" if proof.unit == UNKNOWN_UNIT else f"{proof.unit} ({proof.why})"
 
 
-def _guess_remark(values: np.ndarray, dimension: ActionDimension, why: str) -> str:
+def _guess_remark(values: np.ndarray, dimension: ActionDimension, why: str, *, hardly_moves: bool) -> str:
     unit = f"unit proved: {why}" if why else "unit UNKNOWN: tell it"
-    kind = "kind guessed (it takes two values)" if is_two_valued(values) else "kind guessed from the name"
-    return f"{unit}; {kind}; limits guessed from the range, tolerance 1 % of them"
+    kind = "kind guessed (it takes two values)" if is_two_valued(values) else "kind guessed"
+    still = "; hardly moves beside the others: is that tolerance the error that matters?" if hardly_moves else ""
+    return f"{unit}; {kind}; limits guessed from the range, tolerance 1 % of them{still}"
 
 
 def _widest(

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from dist2_robot.errors import InputError
+from dist2_robot.actions.spec import UNKNOWN_UNIT
+from dist2_robot.errors import InputError, some_of
 from dist2_robot.evaluation.held_out_scores import SCORES, TEACHER_FORCED
 from dist2_robot.evaluation.paired_scores import PairedScores, compare_scores, mean_interval
 from dist2_robot.evaluation.run_files import RunFiles
@@ -127,10 +128,16 @@ def _check_pair(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, st
     """Raise InputError, with what differs, unless two runs were scored on the same chunks of the same episodes."""
     told = f"'{names[0]}' and '{names[1]}' cannot be paired:"
     for what, usual in (("name", None), ("unit", None), ("wraps", False)):
-        theirs = [[dimension.get(what, usual) for dimension in each["dimensions"]] for each in (a, b)]
+        theirs: list[list[Any]] = [[dimension.get(what, usual) for dimension in each["dimensions"]] for each in (a, b)]
+        if len(theirs[0]) == len(theirs[1]) and what == "unit":  # shares of the spread need no unit to be compared
+            theirs = [
+                list(x) for x in zip(*(p for p in zip(*theirs, strict=True) if UNKNOWN_UNIT not in p), strict=True)
+            ]
+            theirs = theirs or [[], []]
         if theirs[0] != theirs[1]:
+            pairs = [f"{x} and {y}" for x, y in zip(*theirs, strict=False) if x != y]
             what = what if what == "wraps" else f"{what}s"
-            raise InputError(f"{told} the {what} of their actions are {theirs[0]} and {theirs[1]}")
+            raise InputError(f"{told} the {what} of their actions differ: {some_of(pairs) or 'there are more of one'}")
     if a["horizon"] != b["horizon"]:
         raise InputError(
             f"{told} their chunks have {a['horizon']} and {b['horizon']} steps, and errors grow along a chunk: train "

@@ -6,6 +6,7 @@ from typing import Any
 from dist2_robot.actions.units import in_unit
 from dist2_robot.evaluation.compare import columns, format_number
 
+FEW_EPISODES = 5
 MOST_STEPS = 8  # of a chunk that the text shows
 LEGEND = (
     "/std: as a share of the standard deviation of the recorded actions; in 50 %, in 90 %: truths inside of these "
@@ -60,6 +61,9 @@ def notes(content: Mapping[str, Any]) -> list[str]:
     still = [dimension["name"] for dimension in content["dimensions"] if dimension["stands_still"]]
     if still:
         found.append(f"standing still in these episodes, and so without a share of it: {', '.join(still)}")
+    if content["episodes"] < FEW_EPISODES:
+        some = "one episode" if content["episodes"] == 1 else f"{content['episodes']} episodes"
+        found.append(f"{some} held out: figures of so few say little, hold out more with dataset.validation=0.3")
     beyond = [d for d in content["dimensions"] if d["outside_limits"]]
     if beyond:
         told = ", ".join(f"{d['name']} {100 * d['outside_limits']:.2g} %" for d in beyond)

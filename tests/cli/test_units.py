@@ -16,7 +16,7 @@ def test_a_proposal_is_told_trained_with_and_kept(command, tmp_path, teleoperate
     assert "warning: units: meta/info.json: nobody tells the unit of shoulder_pan.pos, shoulder_lift.pos" in done.out
     assert "spec: arm.yaml: the unit of 12 numbers is unknown" in done.out
     text = (tmp_path / "arm.yaml").read_text()
-    assert "unit UNKNOWN: tell it; kind guessed from the name; limits guessed from the range" in text
+    assert "unit UNKNOWN: tell it; kind guessed; limits guessed from the range" in text
     assert command("dist2-validate", f"dataset.root={teleoperated}", "write_spec=arm.yaml").code == 2  # it is there
 
     train = ("dist2-train", f"dataset.root={teleoperated}", *SMALL)

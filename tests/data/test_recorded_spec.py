@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from dist2_robot.actions.spec_file import read_spec_file
+from dist2_robot.actions.spec_file import format_spec, read_spec_file
 from dist2_robot.actions.told_spec import told_by_environment, told_spec
 from dist2_robot.data.audit.audit import audit
 from dist2_robot.data.folder import open_folder
@@ -289,3 +289,111 @@ def test_movements_are_not_taken_for_absolute_targets_without_a_word(tmp_path):
     assert [
         f for f in audit(root, told=tell({"name": NAMES[0]}, control_mode="delta")).findings if "mode" in f.check
     ] == []
+
+
+def test_only_joints_are_proved_to_be_in_percent(tmp_path):
+    """Millimetres of a tool that stop at a limit of 100, and metres beside joints in degrees, were taken for joints."""
+    places = swings([100, 100, 40, 1])
+    told = {"action": ["x", "y", "z", "yaw"], "observation.state": ["x", "y", "z", "yaw"]}
+    root = write_strange(tmp_path / "a", {"observation.state": places, "action": places}, names=told, robot_type="ur5")
+    assert units(root) == ("?",) * 4
+    state = np.concatenate([DEGREES, 0.002 * places], axis=1)
+    names = {"action": NAMES, "observation.state": [*NAMES, "ee.x", "ee.y", "ee.z", "ee.yaw"]}
+    recorded, _ = read(write_strange(tmp_path / "b", {"observation.state": state, "action": DEGREES}, names=names))
+    assert [d.unit for d in recorded.observed["observation.state"]] == ["deg"] * 5 + ["?"] * 5
+
+
+def test_one_joint_under_two_names_does_not_count_twice(tmp_path):
+    actions = swings([100, 80, 60, 70, 99, 45])
+    names = {"action": NAMES, "observation.state": [f"measured_{name}" for name in NAMES]}
+    columns = {"observation.state": actions, "action": actions}
+    assert units(write_strange(tmp_path / "a", columns, names=names)) == ("?",) * 6
+
+
+def test_numbers_without_names_can_be_told_in_two_units(tmp_path):
+    """What unnamed columns seemed to prove of all of them left no way to tell the gripper's percent."""
+    root = write_strange(tmp_path / "a", {"observation.state": DEGREES, "action": DEGREES})
+    told = tell(*({"name": name, "unit": "%" if "gripper" in name else "deg"} for name in NAMES))
+    assert units(root, told=told) == ("deg",) * 5 + ("%",)
+
+
+def test_names_that_tell_nothing_and_differ_are_not_joined_by_place(tmp_path):
+    roots = []
+    for name, broken in (("a", ["p", "q", "q"]), ("b", ["q", "p", "q"])):
+        columns = {"observation.state": swings([1, 1, 1]), "action": swings([1, 1, 1])}
+        roots.append(edit_info(write_strange(tmp_path / name, columns), "action", names=broken))
+    with pytest.raises(InputError, match="do not tell which is which, and differ: name every number once"):
+        read(*roots)
+    assert read(roots[0], roots[0])[0].action.names == ("action[0]", "action[1]", "action[2]")
+
+
+def test_numbers_that_32_bits_cannot_tell_apart_are_refused(tmp_path):
+    time_s = (1.7e9 + np.linspace(0, 0.1, 60))[:, None]
+    root = write_strange(tmp_path / "a", {"observation.state": time_s, "action": swings([1])})
+    with pytest.raises(
+        InputError, match=r"'observation.state' holds numbers such as 1700000000.0, whose changes 32 bits"
+    ):
+        read(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a [x, x]\nb: &b [*a, *a]\naction: [*b, *b]", "line 1: anchors, aliases and tags are not read"),
+        ("action: [{name: !!int abc}]", "anchors, aliases and tags"),
+        ("action: [{name: a, unit: deg, unit: rad}]", "line 1: 'unit' is there twice"),
+        ("action: [{name: a}]\naction: [{name: b}]", "'action' is there twice"),
+        (f"action: [{{name: a, low: {'9' * 400}}}]", "low is too large a number"),
+        (f"action: [{{name: a, low: {'9' * 5000}}}]", "cannot be read as an action spec"),
+        ("action: [{name: a, low: true}]", "low must be a number, got True"),
+        ("action: [{name: 2024-99-99}]", "cannot be read as an action spec"),
+        (f"# {'x' * 2**21}", "it has more than 1 MiB"),
+        ("action: " + "[" * 500 + "]" * 500, "needs a name|cannot be read"),
+    ],
+)
+def test_a_file_that_nobody_would_write_is_one_line(tmp_path, text, said):
+    path = tmp_path / "arm.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said) as caught:
+        read_spec_file(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_units_may_be_spelled_out(tmp_path):
+    root = write_arm(tmp_path / "a", EITHER)
+    told = tell({"name": NAMES[0], "unit": " Degrees"}, {"name": NAMES[5], "unit": "percent"})
+    assert units(root, told=told) == ("deg", *["?"] * 4, "%")
+
+
+def test_one_number_is_not_told_twice(tmp_path):
+    told = tell({"name": "a", "recorded_as": NAMES[0]}, {"name": "b", "recorded_as": NAMES[0]})
+    with pytest.raises(InputError, match=f"tells of '{NAMES[0]}' in 'action' twice"):
+        read(write_arm(tmp_path / "a", EITHER), told=told)
+
+
+def test_what_is_proposed_is_told_back_whatever_the_names(tmp_path):
+    odd = ["a b", "c: d", "{e}", "'f'", "g#h", "i\u0085j"]
+    root = write_arm(tmp_path / "a", PERCENT)
+    for feature in ("action", "observation.state"):
+        edit_info(root, feature, names=odd)
+    recorded, _ = read(root)
+    path = tmp_path / "arm.yaml"
+    path.write_text(format_spec(recorded.action, recorded.observed, recorded.remarks, "A test."), encoding="utf-8")
+    again, _ = read(root, told=[read_spec_file(path)])
+    for mine, theirs in zip(recorded.action.dimensions, again.action.dimensions, strict=True):
+        assert (mine.name, mine.kind, mine.unit, mine.wraps) == (theirs.name, theirs.kind, theirs.unit, theirs.wraps)
+        np.testing.assert_allclose(
+            [mine.low, mine.high, mine.tolerance], [theirs.low, theirs.high, theirs.tolerance], 1e-5
+        )
+
+
+def test_several_axes_are_validated(tmp_path):
+    """The check of LeRobot's quantiles, which it takes over one axis only, broke off."""
+    rng = np.random.default_rng(0)
+    columns = {
+        "observation.state": rng.normal(size=(60, 2, 3)).astype(np.float32),
+        "action": rng.normal(size=(60, 2, 3)).astype(np.float32),
+    }
+    root = write_strange(tmp_path / "a", columns, robot_type=None)
+    assert audit(root).of("error") == []

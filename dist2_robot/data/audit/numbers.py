@@ -144,7 +144,8 @@ def _wrong_statistics(name: str, values: np.ndarray, told: Mapping[str, Any], na
         outside = ((values < low) | (values > high)).mean(axis=0)[moving]
         if moving.any() and outside.max() > 0.05:
             text = (
-                f"{100 * outside.max():.0f} % of '{name}' lie outside its q01 and q99: fit bins on the data themselves"
+                f"up to {100 * outside.max():.0f} % of a number of '{name}' lie outside its q01 and q99, which LeRobot "
+                "writes wrongly; nothing of ours uses them"
             )
             yield Finding("note", "quantiles", text, STATS_FILE)
 

@@ -43,6 +43,8 @@ def choose_layout(
     parts = [column for column in columns if column.startswith(("action/", "actions/"))]
     if ACTION not in layout and parts:
         raise InputError(f"the action is in parts: say in which order, 'join={{action: [{', '.join(sorted(parts))}]}}'")
+    if ACTION not in layout and (near := did_you_mean(ACTION, said)):
+        raise InputError(f"rename= and join= make {sorted(said)}, none of which is the feature '{ACTION}'.{near}")
     if ACTION not in layout:
         raise InputError(f"none of {sorted(columns)} is known to be the action: say which, 'rename={{...: action}}'")
     return layout
