@@ -35,7 +35,7 @@ def test_mappings_are_given_as_one_types_them(command, door, tmp_path):
     assert folder.tasks() == {0: "Open the door, then wait."}
     np.testing.assert_array_equal(read_table(folder).features["action"].numpy(), whole(2))
     told = outcome.out.splitlines()
-    assert told[0] == f"{tmp_path / 'new'}: 3 episodes, {sum(LENGTHS)} frames at 100 Hz, from npz"
+    assert told[0] == f"{tmp_path / 'new'}: 3 episodes, {sum(LENGTHS)} frames at 100 Hz (0.0533 s an episode), from npz"
     assert told[1] == "  action             (2,)  x, y  <- act"
     assert told[3:5] == ["left out:", "  rew (1,) float32: not asked for (rename=, join=)"]
     assert command("dist2-validate", f"dataset.root={tmp_path / 'new'}").code == 0

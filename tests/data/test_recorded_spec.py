@@ -265,7 +265,7 @@ def test_a_file_is_read_and_what_makes_no_sense_in_it_is_named(tmp_path):
             read_spec_file(path)
         assert "arm.yaml" in str(caught.value)
         assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="there is no file"):
+    with pytest.raises(InputError, match="does not exist: write one"):
         read_spec_file(tmp_path / "none.yaml")
 
 
