@@ -78,3 +78,53 @@ def test_env_action_is_told_or_refused(command, tmp_path):
     done = command("dist2-train", f"dataset.root={root}", *SMALL[1:], *options, "output=other")
     assert done.code == 2
     assert "env.action or env.observation tells of 'x' in 'action', which" in done.err
+
+
+def test_units_that_are_told_after_the_training_count_when_it_is_judged(command, tmp_path):
+    """`spec=` and `dataset.spec=` of dist2-eval were passed over without a simulation, whatever they said."""
+    root = write_arm(tmp_path / "arm", swings([90, 80, 60, 70, 99, 45], 90))
+    degrees = ", ".join(f"{{name: {name}, unit: deg}}" for name in NAMES)
+    (tmp_path / "arm.yaml").write_text(f"action: [{degrees}]\nobservation.state: [{degrees}]\n")
+    (tmp_path / "rad.yaml").write_text(f"action: [{degrees}]\nobservation.state: [{degrees.replace('deg', 'rad')}]\n")
+    train = ("dist2-train", f"dataset.root={root}", *SMALL, "dataset.validation=0.4")
+    for output, more in (("unknown", ()), ("told", ("dataset.spec=arm.yaml",))):
+        done = command(*train, f"output={output}", *more)
+        assert done.code == 0, done.err
+
+    judge = ("dist2-eval", "checkpoint=unknown", "env=none", "device=cpu")
+    done = command(*judge, "spec=arm.yaml")
+    assert done.code == 0, done.err
+    assert " deg" in done.out
+    units = {d["unit"] for d in json.loads((tmp_path / "unknown/eval/results.json").read_text())["dimensions"]}
+    assert units == {"deg"}
+    paired = command("dist2-compare", "runs=[unknown,told]")  # shares of the spread need no unit
+    assert paired.code == 0, paired.err
+    assert "cannot be paired" not in paired.out
+
+    for options, said in (
+        (("spec=none.yaml",), "'none.yaml', which shall tell units, does not exist"),
+        (("dataset.spec=arm.yaml",), "dataset.spec= tells of dataset.root=, which is not given"),
+    ):
+        done = command(*judge, *options)
+        assert (done.code, said in done.err) == (2, True), done.err
+    judge = ("dist2-eval", "checkpoint=told", "env=none", "device=cpu", f"dataset.root={root}", "output=other")
+    done = command(*judge, "dataset.spec=rad.yaml")
+    assert done.code == 2
+    assert "its 'observation.state' is in [rad, rad, rad, rad, rad, rad], the policy looks at [deg, deg" in done.err
+    done = command(*judge)
+    assert done.code == 2
+    assert "action units of shoulder_pan.pos, " in done.err
+    assert "tell the units of these episodes with dataset.spec=" in done.err
+    assert command(*judge, "dataset.spec=arm.yaml").code == 0
+
+
+def test_a_run_is_not_resumed_once_its_numbers_mean_something_else(command, tmp_path):
+    root = write_arm(tmp_path / "arm", swings([90, 80, 60, 70, 99, 45], 90))
+    text = f"action: [{{name: {NAMES[0]}, unit: deg}}]\nobservation.state: [{{name: {NAMES[0]}, unit: UNIT}}]\n"
+    (tmp_path / "arm.yaml").write_text(text.replace("UNIT", "deg"))
+    train = ("dist2-train", f"dataset.root={root}", *SMALL, "dataset.spec=arm.yaml", "output=run")
+    assert command(*train).code == 0
+    (tmp_path / "arm.yaml").write_text(text.replace("UNIT", "rad"))
+    done = command(*train, "resume=true")
+    assert done.code == 2
+    assert "what its numbers mean has changed since" in done.err
