@@ -104,7 +104,7 @@ def test_other_episodes_are_scored_by_naming_their_dataset(runs, command, tmp_pa
     about.write_text(json.dumps(recorded))
     refused = command("dist2-eval", *where, f"dataset.root={tmp_path / 'other'}")
     assert refused.code == 2
-    assert "its action units are [mm, %], the policy's [cm, %]" in refused.err
+    assert "its action units of x are [mm], the policy's [cm]" in refused.err
 
 
 def refusal(outcome):
