@@ -37,10 +37,7 @@ def send_evaluation(config: Mapping[str, Any], output: Path, results: Mapping[st
     if wanted.get("tensorboard"):
         _log_once(TensorboardTracker(output / "tensorboard"), record)
     if wanted.get("wandb"):
-        name = f"{output.resolve().parent.name}/{output.name}"
-        tracker = WandbTracker(
-            output, wanted["project"], name, config, job="evaluation", record=str(output / "results.json")
-        )
+        tracker = _evaluation_tracker(config, output)
         tracker.log(record)
         for film in results["videos"]:
             tracker.show_video(Path(film["path"]).stem, output / film["path"], results["step"])
@@ -55,11 +52,14 @@ def send_scores(config: Mapping[str, Any], output: Path, results: Mapping[str, A
     if wanted.get("tensorboard"):
         _log_once(TensorboardTracker(output / "tensorboard"), record)
     if wanted.get("wandb"):
-        name = f"{output.resolve().parent.name}/{output.name}"
-        tracker = WandbTracker(
-            output, wanted["project"], name, config, job="evaluation", record=str(output / "results.json")
-        )
+        tracker = _evaluation_tracker(config, output)
         _log_once(tracker, record)
+
+
+def _evaluation_tracker(config: Mapping[str, Any], output: Path) -> WandbTracker:
+    """Return what an evaluation is sent to wandb with."""
+    name, project = f"{output.resolve().parent.name}/{output.name}", config["tracker"]["project"]
+    return WandbTracker(output, project, name, config, job="evaluation", record=str(output / "results.json"))
 
 
 def send_page(config: Mapping[str, Any], page: Path) -> None:

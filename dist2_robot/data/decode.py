@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from dist2_robot.data.cameras import is_grey
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.data.video_frames import nearest_frames
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, first_line
 
 LEROBOT_TOLERANCE_S = 1e-4  # how far LeRobot lets a frame be from the time of its row, by default
 NEAR = 0.25  # how far we do, as a share of the time between two rows
@@ -74,7 +74,7 @@ def read_rows(folder: DatasetFolder, numbers: Sequence[int] | np.ndarray | None 
             table = pq.read_table(path, columns=names)
             parts.append([_numbers(table[name]) for name in names])
         except UNREADABLE as error:
-            raise InputError(f"'{path}' cannot be read ({_line(error)}): restore it from the original") from error
+            raise InputError(f"'{path}' cannot be read ({first_line(error)}): restore it from the original") from error
     episode, frame, time_s = (np.concatenate(column) for column in zip(*parts, strict=True))
     everything = Rows(np.arange(len(episode)), episode, frame, time_s.astype(np.float64))
     if numbers is None:
@@ -197,7 +197,7 @@ def _from_video(request: PictureRequest, rows: Rows, limit_s: float) -> Iterator
     except (FFmpegError, OSError, ValueError) as error:
         place = int(request.places[order[min(done, len(order) - 1)]])
         raise InputError(
-            f"'{request.path}' cannot be decoded up to {rows.name(place)} ({_line(error)}): restore it"
+            f"'{request.path}' cannot be decoded up to {rows.name(place)} ({first_line(error)}): restore it"
         ) from error
 
 
@@ -207,8 +207,8 @@ def _from_table(request: PictureRequest, camera: str, rows: Rows) -> Iterator[tu
             yield place, np.asarray(load().convert("RGB"))
         except UNREADABLE as error:
             raise InputError(
-                f"'{request.path}': the picture '{camera}' of {rows.name(place)} cannot be decoded ({_line(error)}): "
-                "restore it"
+                f"'{request.path}': the picture '{camera}' of {rows.name(place)} cannot be decoded "
+                f"({first_line(error)}): restore it"
             ) from error
 
 
@@ -230,7 +230,7 @@ def table_pictures(request: PictureRequest, camera: str) -> Iterator[tuple[int, 
                     yield place, _loader(cells[position - begin].as_py())
             begin += len(batch)
     except UNREADABLE as error:
-        raise InputError(f"'{request.path}' cannot be read ({_line(error)}): restore it") from error
+        raise InputError(f"'{request.path}' cannot be read ({first_line(error)}): restore it") from error
 
 
 def _loader(cell: Any) -> Callable[[], Any]:
@@ -255,7 +255,7 @@ def _in_tables(folder: DatasetFolder, rows: Rows) -> list[PictureRequest]:
         try:
             end = begin + pq.read_metadata(path).num_rows
         except UNREADABLE as error:
-            raise InputError(f"'{path}' cannot be read ({_line(error)}): restore it from the original") from error
+            raise InputError(f"'{path}' cannot be read ({first_line(error)}): restore it from the original") from error
         places = np.flatnonzero((rows.number >= begin) & (rows.number < end))
         if len(places):
             requests.append(PictureRequest(path, places, rows.number[places] - begin))
@@ -274,7 +274,7 @@ def _episode_starts(folder: DatasetFolder, camera: str) -> Mapping[int, tuple[Pa
                 found[episode] = (folder.root / video_file(camera, chunk, file), float(start_s))
         except UNREADABLE as error:
             raise InputError(
-                f"'{path}' does not tell where '{camera}' was filmed ({_line(error)}): restore it"
+                f"'{path}' does not tell where '{camera}' was filmed ({first_line(error)}): restore it"
             ) from error
     return found
 
@@ -288,7 +288,3 @@ def _numbers(column: pa.ChunkedArray) -> np.ndarray:
     """Return a column of one number a row, (N,)."""
     array = column.combine_chunks()
     return (array.flatten() if pa.types.is_nested(array.type) else array).to_numpy(zero_copy_only=False)
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

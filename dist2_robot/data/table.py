@@ -13,7 +13,7 @@ from torch import Tensor
 from dist2_robot.data.check import check_columns
 from dist2_robot.data.columns import flat_column
 from dist2_robot.data.folder import DatasetFolder
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, first_line
 from dist2_robot.types import ACTION
 
 TASK_INDEX = "task_index"
@@ -139,7 +139,7 @@ def _read_columns(folder: DatasetFolder, names: Sequence[str]) -> dict[str, np.n
             table = pq.read_table(path, columns=names)
             part = {name: _to_array(name, table[name]) for name in names}
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            raise InputError(f"'{path}' cannot be read ({_first_line(error)}): restore it from the original") from error
+            raise InputError(f"'{path}' cannot be read ({first_line(error)}): restore it from the original") from error
         check_columns(part, path, folder)
         if len(part["index"]) and part["index"][0] != frames:
             raise InputError(
@@ -207,7 +207,3 @@ def _to_array(name: str, column: pa.ChunkedArray) -> np.ndarray:
                 "apart: subtract an offset, or leave it out with dataset.observations"
             )
     return narrow
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -15,7 +15,7 @@ from dist2_robot.data.audit.finding import Finding
 from dist2_robot.data.columns import flat_column
 from dist2_robot.data.folder import DIST2_FILE, DatasetFolder
 from dist2_robot.data.vectors import NUMBERS, vector_size
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, first_line
 from dist2_robot.json_file import read_json
 
 INDICES = ("episode_index", "frame_index", "index", "timestamp", "task_index")
@@ -90,7 +90,7 @@ def read_contents(folder: DatasetFolder) -> Contents:
             tables.append(pq.read_table(path))
             files.append(name)
         except UNREADABLE as error:
-            findings.append(Finding("error", "unreadable", f"cannot be read: {_line(error)}", name))
+            findings.append(Finding("error", "unreadable", f"cannot be read: {first_line(error)}", name))
     columns = {}
     for name, feature in folder.info["features"].items():
         if not feature["dtype"].startswith(NUMBERS):
@@ -153,7 +153,7 @@ def _episodes(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, Se
         return {name: [x for table in tables for x in table[name]] for name in tables[0]}
     except UNREADABLE as error:
         file = str(path.relative_to(folder.root))
-        findings.append(Finding("error", "unreadable", f"cannot be read: {_line(error)}", file))
+        findings.append(Finding("error", "unreadable", f"cannot be read: {first_line(error)}", file))
         return None
 
 
@@ -164,7 +164,7 @@ def _tasks(folder: DatasetFolder, findings: list[Finding]) -> Mapping[int, str] 
         texts = table["task"] if "task" in table else table["__index_level_0__"]
         return dict(zip(table["task_index"], texts, strict=True))
     except UNREADABLE as error:
-        said = "is missing" if not path.exists() else f"cannot be read: {_line(error)}"
+        said = "is missing" if not path.exists() else f"cannot be read: {first_line(error)}"
         findings.append(Finding("error", "tasks", said, TASKS_FILE))
         return None
 
@@ -182,7 +182,3 @@ def _statistics(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, 
         findings.append(Finding("warning", "statistics", f"is not valid JSON ({error})", STATS_FILE))
         return None
     return statistics if isinstance(statistics, dict) else None
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

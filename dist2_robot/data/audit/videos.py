@@ -17,7 +17,7 @@ from dist2_robot.data.decode import (
     table_pictures,
 )
 from dist2_robot.data.video_frames import frame_rate_hz, nearest_frames
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, first_line
 
 INFO, EPISODES = "meta/info.json", "meta/episodes"
 SAME_RATE = 0.05  # how much the rates of a video and of its rows may differ, as a share, without a word
@@ -92,7 +92,7 @@ class _Check:
                 shown_s[number] = time_s
                 sizes.setdefault((frame.height, frame.width), number)
         except (FFmpegError, OSError, IndexError, ValueError) as error:
-            problem = _line(error)
+            problem = first_line(error)
         lost, off_s = np.isnan(shown_s), np.abs(shown_s - wanted_s)
         far = off_s >= farthest_s(self._rate_hz)
         if far.any():
@@ -118,7 +118,7 @@ class _Check:
             try:
                 sizes.setdefault(_size(load), number)
             except UNREADABLE as error:
-                lost[number], problem = True, problem or _line(error)
+                lost[number], problem = True, problem or first_line(error)
         if lost.any() and not is_left_out:
             yield self._finding("error", f"the picture '{self._camera}' cannot be decoded: {problem}", lost)
         yield from self._sizes(sizes, told)
@@ -166,7 +166,3 @@ class _Check:
 def _size(load: Callable) -> tuple[int, int]:
     picture = load()
     return picture.height, picture.width
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

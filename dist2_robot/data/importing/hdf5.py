@@ -9,7 +9,7 @@ import numpy as np
 from dist2_robot.data.importing.bounds import MAX_BYTES, check_array, is_read_whole
 from dist2_robot.data.importing.layout import is_picture
 from dist2_robot.data.importing.source import BLOCK_BYTES, Column, Frames
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, first_line
 
 if TYPE_CHECKING:
     import h5py
@@ -38,7 +38,7 @@ def open_hdf5(path: Path) -> "h5py.File":
     try:
         return h5py.File(path, "r")
     except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"'{path}' is no HDF5 file that can be read ({_line(error)}): restore it") from error
+        raise InputError(f"'{path}' is no HDF5 file that can be read ({first_line(error)}): restore it") from error
 
 
 def members(group: "h5py.Group", path: Path) -> dict[str, "h5py.Group | h5py.Dataset"]:
@@ -53,7 +53,7 @@ def members(group: "h5py.Group", path: Path) -> dict[str, "h5py.Group | h5py.Dat
                 raise InputError(f"'{path}': '{top}/{key}' is a link, which is not followed: copy the data")
             found[key] = group[key]
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise InputError(f"'{path}' is damaged ({_line(error)}): restore it") from error
+        raise InputError(f"'{path}' is damaged ({first_line(error)}): restore it") from error
     return found
 
 
@@ -125,8 +125,4 @@ def read(array: "h5py.Dataset", part: slice, path: Path) -> np.ndarray:
     try:
         return np.asarray(array[part])
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
-        raise InputError(f"'{path}': '{array.name}' cannot be read ({_line(error)}): restore it") from error
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"'{path}': '{array.name}' cannot be read ({first_line(error)}): restore it") from error
