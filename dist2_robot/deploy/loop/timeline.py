@@ -23,8 +23,20 @@ class _Piece:
     actions: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Change:
+    """How far one chunk was from the next, (A,), at the play time at which that took over."""
+
+    difference: np.ndarray
+    switch_s: float
+
+
 class Timeline:
-    """The newest chunk, and the one before it for as long as both are blended.
+    """The newest chunk, and how far the ones before it were from it, for as long as that is blended.
+
+    Wanted is the newest chunk plus what is left of each change to a new one: all of it when the chunk takes over, less
+    and less until the blend is over. So what is wanted never jumps, also where a chunk comes in the middle of a blend,
+    and where chunks agree it is exactly what they say.
 
     Args:
         spec: What an action is, and how many there are a second.
@@ -39,12 +51,11 @@ class Timeline:
         self._ranges = np.array([d.high - d.low for d in spec.dimensions])
         self._is_gripper = np.array([d.kind == "gripper" for d in spec.dimensions])
         self._newest: _Piece | None = None
-        self._older: _Piece | None = None
-        self._switch_s = -math.inf
+        self._changes: list[_Change] = []  # that are still blended
 
     def clear(self) -> None:
         """Forget all chunks."""
-        self._newest = self._older = None
+        self._newest, self._changes = None, []
 
     def put(self, actions: np.ndarray, start_s: float, switch_s: float) -> float:
         """Go over to a chunk (T, A).
@@ -58,13 +69,16 @@ class Timeline:
             How far it is, at that time, from what would have been played, as the largest difference of a dimension in
             shares of its range; 0 where nothing would have been.
         """
-        before = self.at(switch_s)
-        self._older, self._newest, self._switch_s = self._newest, _Piece(start_s, np.asarray(actions)), switch_s
-        if before is None:
-            self._older = None
+        before, older, newest = self.at(switch_s), self._newest, _Piece(start_s, np.asarray(actions))
+        self._newest = newest
+        if before is None or older is None:
+            self._changes = []
             return 0.0
-        jump = self._short_way(self._value(self._newest, switch_s) - before)
-        return float(np.abs(jump / self._ranges).max())
+        value = self._value(newest, switch_s)
+        difference = np.where(self._is_gripper, 0.0, self._short_way(self._value(older, switch_s) - value))
+        self._changes = [change for change in self._changes if self._left_of(change, switch_s) > 0]
+        self._changes.append(_Change(difference, switch_s))
+        return float(np.abs(self._short_way(value - before) / self._ranges).max())
 
     def ends_s(self) -> float:
         """Return the play time from which on nothing is planned."""
@@ -76,13 +90,10 @@ class Timeline:
         if self._newest is None or not self._newest.start_s - 1e-9 <= play_s < self.ends_s():
             return None
         wanted = self._value(self._newest, play_s)
-        share = 1.0 if self.blend_s <= 0 else (play_s - self._switch_s) / self.blend_s
-        if self._older is None or share >= 1:
-            return wanted
-        before = self._value(self._older, play_s)
-        difference = self._short_way(wanted - before)
-        blended = before + max(share, 0.0) * difference
-        return np.where(self._is_gripper, wanted, self._wrapped(blended))
+        for change in self._changes:
+            if left := self._left_of(change, play_s):
+                wanted = self._wrapped(wanted + left * change.difference)
+        return wanted
 
     def prefix(self, start_s: float, until_s: float) -> np.ndarray:
         """Return what is wanted at the steps of a chunk of a play time that begin before another, (P, A)."""
@@ -99,6 +110,10 @@ class Timeline:
         """Return which step of the newest chunk is played at a play time."""
         assert self._newest is not None
         return min(max(int((play_s - self._newest.start_s) / self.period_s), 0), len(self._newest.actions) - 1)
+
+    def _left_of(self, change: _Change, play_s: float) -> float:
+        """Return which share of a change is not blended yet, from 1 to 0."""
+        return 0.0 if self.blend_s <= 0 else min(max(1 - (play_s - change.switch_s) / self.blend_s, 0.0), 1.0)
 
     def _value(self, piece: _Piece, play_s: float) -> np.ndarray:
         """Return a chunk's value at a play time, (A,); its first and last steps go on forever."""
