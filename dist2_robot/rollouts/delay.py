@@ -94,21 +94,20 @@ class DelayedChunks:
 
         Args:
             chunk: What the policy wants from the present step on.
-            executed: How many of the returned actions will be executed, the period of the delay.
+            executed: How many of the returned actions will be executed, the period of the delay, unless fewer are
+                returned: the first chunk of ``waiting`` is asked for before the clock starts, so nothing is waited for.
         """
         actions, change = self._merge(chunk)
-        self._note(actions[:executed], change)
-        self._plan, self._last = actions[executed:], actions[executed - 1]
+        done = actions[:executed]
+        self._note(done, change)
+        self._plan, self._last = actions[executed:], done[-1]
         return actions
 
     def _merge(self, chunk: np.ndarray) -> tuple[np.ndarray, int | None]:
         """Return the actions from the present step on, and at which of them the chunk takes over, if another ran."""
         delay = self._delay
         if self._plan is None or self._last is None:  # the first is waited for before the clock starts
-            if delay.strategy != "waiting":
-                return chunk, None
-            still = np.repeat(chunk[delay.execute - 1][None], delay.steps, 0)
-            return np.concatenate([chunk[: delay.execute], still]), None
+            return (chunk[: delay.execute] if delay.strategy == "waiting" else chunk), None
         if delay.strategy == "waiting":
             still = np.repeat(self._last[None], delay.steps, 0)
             return np.concatenate([still, chunk[: delay.execute]]), delay.steps

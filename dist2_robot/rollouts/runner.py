@@ -26,7 +26,7 @@ class Blender(Protocol):
         ...
 
     def blend(self, chunk: np.ndarray, executed: int) -> np.ndarray:
-        """Return the next actions, of which so many will be executed, given the newest chunk (T, A)."""
+        """Return the next actions, of which at most so many will be executed, given the newest chunk (T, A)."""
         ...
 
 

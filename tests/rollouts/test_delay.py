@@ -1,5 +1,7 @@
 """Late chunks. A policy that says which observation its action is for and of which step shows what is executed."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,12 @@ def executed(strategy, steps, periods=4, execute=4):
     return done, plan
 
 
+def pauses(done):
+    """Return how many steps each standstill lasts."""
+    still = "".join("s" if a == b else "." for a, b in pairwise(done))
+    return [len(pause) for pause in still.split(".") if pause]
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_without_delay_all_do_the_same(strategy):
     assert executed(strategy, 0)[0] == executed("blind", 0)[0] == [100.0 * n + i for n in range(4) for i in range(4)]
@@ -39,7 +47,16 @@ def test_naive_begins_late_chunks_at_their_first_step():
 
 
 def test_waiting_keeps_still_until_the_chunk_is_there():
-    assert executed("waiting", 2)[0][:12] == [0, 1, 2, 3, 3, 3, 3, 3, 100, 101, 102, 103]
+    done = executed("waiting", 2)[0]
+    assert done[:16] == [0, 1, 2, 3, 3, 3, 100, 101, 102, 103, 103, 103, 200, 201, 202, 203]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("execute", [1, 4])
+def test_waiting_pauses_once_for_each_chunk_but_the_first_and_as_long_as_the_delay(steps, execute):
+    done = executed("waiting", steps, periods=5, execute=execute)[0]
+    assert pauses(done) == [steps] * 4
+    assert len(done) == 5 * execute + 4 * steps
 
 
 def test_the_policy_is_told_what_is_executed_until_its_answer_is_there():
