@@ -17,9 +17,11 @@ from dist2_robot.deploy.loop.controller import Controller
 from dist2_robot.deploy.loop.log_format import tick_line
 from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.loop.machine import State
+from dist2_robot.deploy.loop.operator_queue import OperatorQueue
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.loop.tick import Command, TickInput, TickOutput
 from dist2_robot.deploy.robot import Reading, Robot, RobotError
+from dist2_robot.errors import first_line
 
 MAX_ANSWERS = 16  # looked at in one tick
 PICTURE_STRIDE = 7  # every so many rows and columns count for a checksum
@@ -74,7 +76,15 @@ class Tick:
 
 
 class ControlLoop:
-    """Runs a controller on a robot. A stop is asked for by `stop`, from any thread or signal handler.
+    """Runs a controller on a robot.
+
+    No stop is ever lost. `stop` may be called at any time, from any thread or signal handler: before a run, between
+    two, in any part of a tick. From the next tick on that takes it in, the robot brakes and stays STOPPED, or, where it
+    was not armed, is not armed. Only a re-arming that was asked for later takes a stop back:
+
+    - ``command("rearm")`` takes back all that were asked for before it.
+    - `run` takes back what ended the run before it, and nothing else. A stop that was asked for since, or while the
+      robot was braking already, ends the new run before anything is sent, and is its reason.
 
     Args:
         robot: Connected.
@@ -98,17 +108,17 @@ class ControlLoop:
         self.controller = Controller(robot.description, link.card, settings)
         self.counts = Counts()
         self._log, self._watch = log, watch
-        self._commands: list[Command] = []
-        self._stop = self._robot_fault = self._link_fault = ""
+        self._operator = OperatorQueue()
+        self._ending = self._robot_fault = self._link_fault = ""
         self._deadline_s: float | None = None
 
     def command(self, command: Command) -> None:
-        """Pass on what a person asks for."""
-        self._commands.append(command)
+        """Pass on what a person asks for; from any thread."""
+        self._operator.command(command)
 
     def stop(self, reason: str) -> None:
-        """Stop at the next tick; the first reason counts."""
-        self._stop = self._stop or reason
+        """Stop at the next tick, until a later re-arming; from any thread or signal handler."""
+        self._operator.stop(reason)
 
     @property
     def state(self) -> State:
@@ -117,8 +127,7 @@ class ControlLoop:
     @property
     def is_over(self) -> bool:
         """Whether it is stopped and stands, or is disarmed."""
-        at_rest = self.controller.guard.is_at_rest or bool(self._robot_fault)
-        return self.state is State.DISARMED or (self.state is State.STOPPED and at_rest)
+        return self.state is State.DISARMED or (self.state is State.STOPPED and self.controller.is_at_rest)
 
     def run(self, until: Callable[[Tick], str] = lambda _: "", before: Callable[[], None] = lambda: None) -> Tick:
         """Arm, move the robot until it is over, and return the last tick.
@@ -126,21 +135,21 @@ class ControlLoop:
         The caller is the person who arms: called again after a stop, it re-arms.
 
         Args:
-            until: Looks at each tick and returns why to stop, or an empty string.
-            before: Called while disarmed, e.g. to put a simulated world back.
+            until: Looks at each tick and returns why to end the run, or an empty string.
+            before: Called while disarmed, e.g. to put a simulated world back; not where a stop waits.
         """
         if self.state is State.STOPPED:
-            self._robot_fault = self._link_fault = ""
-            self.command("rearm")
+            self._operator.command_first("rearm")
             self.tick()
-        before()
-        self.command("arm")
+        if self.state is State.DISARMED and not self._operator.is_stop_next:
+            before()
+            self._operator.command_first("arm")
         while True:
             tick = self.tick()
             if self.is_over:
+                self._ending = ""
                 return tick
-            if reason := until(tick):
-                self.stop(reason)
+            self._ending = until(tick)
 
     def tick(self) -> Tick:
         """Wait for the next deadline and do one tick."""
@@ -181,15 +190,18 @@ class ControlLoop:
         return skipped
 
     def _see(self, begun_s: float, skipped: int) -> TickInput:
+        is_stopped, can_rearm = self.state is State.STOPPED, self.controller.can_rearm
+        if can_rearm and self._operator.wants_rearm:
+            self._robot_fault = self._link_fault = ""  # a person has looked at them
         reading = self._read()
         chunks = self._poll()
-        commands, self._commands = tuple(self._commands), []
+        commands, stop = self._operator.take(is_stopped=is_stopped, can_rearm=can_rearm)
         sums = {}
         if reading is not None:
             pictures = {name: x for name, x in reading.features.items() if x.dtype == np.uint8}
             sums = {name: _sum(picture) for name, picture in pictures.items()}
         now_s = self.clock.now() if reading is not None else begun_s
-        stop, self._stop = self._stop, ""
+        stop, self._ending = stop or self._ending, ""
         return TickInput(now_s, skipped, reading, sums, chunks, commands, stop, self._robot_fault, self._link_fault)
 
     def _read(self) -> Reading | None:
@@ -198,7 +210,7 @@ class ControlLoop:
         try:
             return self.robot.read()
         except RobotError as error:
-            self._fail(f"reading the robot failed: {error}")
+            self._fail(f"reading the robot failed: {first_line(error)}")
             return None
 
     def _poll(self) -> tuple[TimedChunk, ...]:
@@ -207,7 +219,7 @@ class ControlLoop:
             while not self._link_fault and len(chunks) < MAX_ANSWERS and (chunk := self.link.poll()) is not None:
                 chunks.append(chunk)
         except LinkError as error:
-            self._link_fault = f"the policy cannot be asked any more: {error}"
+            self._link_fault = f"the policy cannot be asked any more: {first_line(error)}"
         return tuple(chunks)
 
     def _send(self, done: TickOutput) -> np.ndarray | None:
@@ -219,7 +231,7 @@ class ControlLoop:
         try:
             sent = self.robot.send(done.target)
         except RobotError as error:
-            self._fail(f"sending to the robot failed: {error}")
+            self._fail(f"sending to the robot failed: {first_line(error)}")
             return None
         self.counts.sent += 1
         return sent
@@ -230,7 +242,7 @@ class ControlLoop:
         try:
             self.robot.stop()
         except RobotError as error:
-            self._robot_fault = f"{reason}; stopping it failed too: {error}"
+            self._robot_fault = f"{reason}; stopping it failed too: {first_line(error)}"
 
     def _ask(self, done: TickOutput) -> None:
         if done.request is None or self._link_fault:
@@ -238,7 +250,7 @@ class ControlLoop:
         try:
             self.link.request(done.request)
         except LinkError as error:
-            self._link_fault = f"the policy cannot be asked any more: {error}"
+            self._link_fault = f"the policy cannot be asked any more: {first_line(error)}"
             return
         self.counts.requests += 1
 

@@ -18,17 +18,19 @@ from dist2_robot.deploy.loop.chunk_check import NotFiniteError, check_content
 from dist2_robot.deploy.loop.machine import State, StateMachine
 from dist2_robot.deploy.loop.moments import Moments
 from dist2_robot.deploy.loop.motion_guard import MotionGuard
+from dist2_robot.deploy.loop.ramp import Ramp
 from dist2_robot.deploy.loop.reading_check import ReadingCheck
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.loop.tick import TickInput, TickOutput
 from dist2_robot.deploy.loop.timeline import Timeline
 from dist2_robot.deploy.robot import Reading, RobotDescription
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, first_line
 
 REJECTED_IN_A_ROW = 3  # chunks that cannot be played, until it stops
 SLOWEST = 0.1  # play seconds a second
 SPEED_MARGIN = 0.95  # of the velocity limit, which leaves the guard some to catch up with
 LATENCIES = 10  # remembered
+NO_ONE_START = "the policy begins somewhere else each time; put the robot where its recordings begin"
 
 
 @dataclass(frozen=True)
@@ -108,14 +110,26 @@ class Controller:
             events=tuple(self._events),
         )
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the robot is sent nothing that moves it."""
+        return self.guard.is_at_rest or not self._is_held
+
+    @property
+    def can_rearm(self) -> bool:
+        """Whether a re-arming would be obeyed."""
+        return self.machine.state is State.STOPPED and self.is_at_rest
+
     # Faults and commands.
 
     def _obey(self, seen: TickInput) -> None:
+        is_stopped_at_once = bool(seen.stop or seen.robot_fault or seen.link_fault)
         for command in seen.commands:
-            stands = self.guard.is_at_rest or self._is_robot_lost
-            if command == "rearm" and self.machine.state is State.STOPPED and stands:
+            if command == "rearm" and self.can_rearm:
                 self.machine.rearm()
                 self._forget()
+            elif command == "arm" and is_stopped_at_once:
+                self._say("not armed: it is stopped in the same tick")
             elif command == "arm" and self.machine.state is State.DISARMED and seen.reading is not None:
                 self._arm(seen.reading, seen.now_s)
             else:
@@ -127,11 +141,11 @@ class Controller:
         try:
             self.guard.begin(np.where(np.abs(inside - at) <= self._tolerances, inside, at))
         except InputError as error:
-            self.machine.reason = str(error)
-            self._say(f"not armed: {error}")
+            self.machine.reason = first_line(error)
+            self._say(f"not armed: {self.machine.reason}")
             return
         self._forget()
-        self._since_s = now_s
+        self._is_held, self._since_s = True, now_s
         self.machine.arm()
 
     def _forget(self) -> None:
@@ -141,32 +155,37 @@ class Controller:
         self._check.clear()
         self._asked: _Asked | None = None
         self._chunk: TimedChunk | None = None
-        self._ramp: np.ndarray | None = None
-        self._ramp_at: np.ndarray = self.guard.position
+        self._ramp: Ramp | None = None
         self._jump: float | None = None
         self._play_s, self._speed = 0.0, 1.0
-        self._since_s = 0.0  # when the present state began
+        self._since_s = 0.0  # since when it waits, or may have to: the beginning of the state, the end of a ramp
         self._lags_since_s: float | None = None
         self._rejected = 0
-        self._is_robot_lost = False
+        self._is_held = False  # from arming on, for as long as the robot does what it is told
 
     def _look_for_faults(self, seen: TickInput) -> None:
-        if self.machine.state is State.DISARMED:
+        self._is_held &= not seen.robot_fault
+        if self.machine.state is State.DISARMED:  # old or frozen readings hurt nobody as yet
+            self._stop(seen.stop or seen.robot_fault or seen.link_fault)
             return
-        self._is_robot_lost |= bool(seen.robot_fault)
         is_sent = self.settings.mode == "live" and self.machine.state is not State.STOPPED
         is_still = not is_sent or self.guard.is_at_rest
         stale = self._check.fault(seen, is_still=is_still)
         for reason in (seen.stop, seen.robot_fault, seen.link_fault, stale):
-            if reason:
-                self._stop(reason)
+            self._stop(reason)
         if seen.skipped:
             self._say(f"{seen.skipped} ticks were skipped")
             self.guard.stood_still()
 
     def _stop(self, reason: str) -> None:
-        self.machine.stop(reason)
-        self._asked = None
+        """Stop for a reason; an empty one is none."""
+        if reason:
+            self.machine.stop(reason)
+            self._asked = None
+
+    def _refuse(self, reason: str) -> None:
+        self.machine.refuse(reason)
+        self._is_held = False
 
     def _hold(self, reason: str, now_s: float) -> None:
         self.machine.hold(reason)
@@ -185,7 +204,7 @@ class Controller:
         try:
             wrong = check_content(chunk, self.card.spec, self.card.horizon)
         except NotFiniteError as error:
-            self._stop(f"chunk {chunk.sequence} is not finite: {error}")
+            self._stop(f"chunk {chunk.sequence} is not finite: {first_line(error)}")
             return
         end_s = asked.play_s + self.card.horizon * self.timeline.period_s
         late = "all its steps are past" if self._play_s >= end_s else ""
@@ -218,19 +237,34 @@ class Controller:
         """Tell whether the first action is near where the robot stands; else refuse, or begin to go there."""
         assert seen.reading is not None
         first = np.clip(np.asarray(chunk.actions[0], np.float64), self.limits.low, self.limits.high)
-        gap = np.abs(first - seen.reading.positions) / self.limits.velocity
+        is_imagined = self._ramp is not None and self.settings.mode == "dry_run"  # only the targets have gone there
+        stands = self.guard.position if is_imagined else seen.reading.positions
+        gap = np.abs(first - stands) / self.limits.velocity
         gap[self._is_gripper] = 0
         if gap.max() <= self.settings.start_within_s:
             return True
         worst = int(gap.argmax())
-        name, at = self.card.spec.names[worst], seen.reading.positions[worst]
+        name, at = self.card.spec.names[worst], stands[worst]
         text = f"the first action is far from where the robot stands: '{name}' {first[worst]:.4g}, it is at {at:.4g}"
-        if self.settings.start == "ramp" and self._ramp is None:
+        if self._ramp is not None:
+            self._stop(self._why_ramp_failed(self._ramp, stands) or f"after the ramp {text}: {NO_ONE_START}")
+        elif self.settings.start == "ramp":
             self._say(f"{text}: going there slowly")
-            self._ramp, self._ramp_at = first, self.guard.position
+            step = self.limits.velocity * self.settings.ramp_speed * self.settings.period_s
+            self._ramp = Ramp(self.guard.position, first, step)
         else:
-            self.machine.refuse(f"{text}: move it there, or start=ramp goes there slowly")
+            self._refuse(f"{text}: move it there, or start=ramp goes there slowly")
         return False
+
+    def _why_ramp_failed(self, ramp: Ramp, stands: np.ndarray) -> str:
+        """Return which joint is not where a ramp took it, or an empty string, given where they are, (A,)."""
+        off = np.abs(ramp.goal - stands) / self.limits.velocity
+        off[self._is_gripper] = 0
+        if off.max() <= self.settings.start_within_s:
+            return ""
+        worst = int(off.argmax())
+        name, goal, at = self.card.spec.names[worst], ramp.goal[worst], stands[worst]
+        return f"the robot did not follow the ramp: '{name}' was sent to {goal:.4g}, it is at {at:.4g}: is it blocked?"
 
     # What to send.
 
@@ -245,20 +279,29 @@ class Controller:
         return moves[self.machine.state](seen)
 
     def _come_to_rest(self, _: TickInput) -> _Motion:
-        # A robot that failed is told to stop, once, by the loop; it is sent nothing more.
-        return _Motion(target=None if self._is_robot_lost else self.guard.brake())
+        # A robot that failed is told to stop, once, by the loop. It is sent nothing more, nor is one that is not armed.
+        return _Motion(target=self.guard.brake() if self._is_held else None)
 
     def _stand_ready(self, seen: TickInput) -> _Motion:
-        if self._ramp is None:
-            if seen.now_s - self._since_s > self.settings.answer_timeout_s:
-                self.machine.refuse(f"the policy did not answer within {self.settings.answer_timeout_s:g} s")
-            return _Motion(target=self.guard.brake())
-        step = self.limits.velocity * self.settings.ramp_speed * self.settings.period_s
-        way = np.clip(self._ramp - self._ramp_at, -step, step)
-        self._ramp_at = self._ramp_at + way
-        target = self.guard.step(self._ramp_at, way / self.settings.period_s)
-        self._since_s = seen.now_s
-        return _Motion(wanted=self._ramp_at, target=target)
+        if self._ramp is not None:
+            return self._go_slowly(self._ramp, seen)
+        timeout_s = self.settings.answer_timeout_s
+        if seen.now_s - self._since_s > timeout_s:
+            self._refuse(f"the policy did not answer within {timeout_s:g} s")
+        return _Motion(target=self.guard.brake())
+
+    def _go_slowly(self, ramp: Ramp, seen: TickInput) -> _Motion:
+        """Follow a ramp, then wait where it ends; what fails now stops: the robot is no longer where it was found."""
+        if not ramp.is_over:
+            self._since_s = seen.now_s
+        way = ramp.advance()
+        target = self.guard.step(ramp.position, way / self.settings.period_s)
+        is_limited = ramp.is_over and self._lags(ramp.position, target, seen.now_s)
+        timeout_s = self.settings.answer_timeout_s
+        if seen.now_s - self._since_s > timeout_s:
+            what = "the robot did not come to rest" if self._asked is None else "the policy did not answer"
+            self._stop(f"{what} within {timeout_s:g} s after the ramp")
+        return _Motion(wanted=ramp.position, target=target, is_limited=is_limited)
 
     def _stand_by(self, seen: TickInput) -> _Motion:
         if seen.now_s - self._since_s > self.settings.hold_timeout_s:
@@ -274,6 +317,7 @@ class Controller:
         step = self.timeline.step_index(self._play_s)
         unsure, entropy = self._unsure_of(self._chunk, step), self._entropy_of(step)
         if settings.mode == "shadow":
+            self._watch_shadow(wanted, seen.now_s)
             return _Motion(wanted=wanted, unsure=unsure, entropy=entropy)
         if wanted is None:
             self._hold("the chunk is used up and no other has come", seen.now_s)
@@ -286,6 +330,13 @@ class Controller:
         target = self.guard.step(wanted, velocity * self._speed)
         is_limited = self._lags(wanted, target, seen.now_s)
         return _Motion(wanted, target, is_limited, self._speed, unsure, entropy)
+
+    def _watch_shadow(self, wanted: np.ndarray | None, now_s: float) -> None:
+        """Stop a shadow that has had nothing to show for too long: there is nothing to hold, so it has no HOLD."""
+        if wanted is not None:
+            self._since_s = now_s
+        elif now_s - self._since_s > self.settings.hold_timeout_s:
+            self._stop(f"no chunk in time for {self.settings.hold_timeout_s:g} s")
 
     def _velocity(self, wanted: np.ndarray) -> np.ndarray:
         """Return how fast what is wanted moves at full speed, (A,)."""
@@ -337,7 +388,7 @@ class Controller:
         if state is State.RUNNING:
             return not self.settings.wait and self._is_used_up(self._latency_s)
         if state is State.READY and self._ramp is not None:
-            return self.guard.is_at_rest and bool((self._ramp_at == self._ramp).all())
+            return self.guard.is_at_rest and self._ramp.is_over
         return state in (State.READY, State.HOLD) and self.guard.is_at_rest
 
     def _is_used_up(self, ahead_s: float) -> bool:

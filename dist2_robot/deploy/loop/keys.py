@@ -9,6 +9,14 @@ from collections.abc import Callable, Mapping
 _LOOK_S = 0.05
 
 
+def has_terminal() -> bool:
+    """Tell whether somebody can type something."""
+    try:
+        return sys.stdin is not None and sys.stdin.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
 class Keys:
     """Listens in a thread while it is a context. Without a terminal it hears nothing.
 
@@ -23,7 +31,7 @@ class Keys:
         self.is_listening = False
 
     def __enter__(self) -> "Keys":
-        if sys.stdin is None or not sys.stdin.isatty():
+        if not has_terminal():
             return self
         try:
             import termios
@@ -49,8 +57,12 @@ class Keys:
     def _listen(self) -> None:
         while not self._is_over.is_set():
             if select.select([self._descriptor], [], [], _LOOK_S)[0]:
-                key = os.read(self._descriptor, 1).decode(errors="replace")
+                try:
+                    key = os.read(self._descriptor, 1).decode(errors="replace")
+                except OSError:  # the terminal is gone
+                    key = ""
                 if not key:
+                    self.is_listening = False
                     return
                 if (action := self._actions.get(key)) is not None:
                     action()
