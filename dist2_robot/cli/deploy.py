@@ -32,7 +32,7 @@ from dist2_robot.deploy.serving.access import read_token
 from dist2_robot.deploy.serving.policy_process import PolicyProcess
 from dist2_robot.deploy.serving.socket_link import SocketLink
 from dist2_robot.deploy.told_link import ToldLink
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, first_line
 from dist2_robot.json_file import write_json
 
 ABOUT = """
@@ -76,7 +76,7 @@ def deploy(config: dict[str, Any]) -> int:
                 results = run.run()
             log.close()
     except (RobotError, LinkError) as error:
-        raise OSError(str(error)) from error
+        raise OSError(first_line(error)) from error
     results |= {"checkpoint": str(folder), "robot": robot.description.name, "mode": settings.mode}
     results |= {"log_lines_dropped": log.dropped, "log_error": log.error}
     write_json(output / "results.json", results)
@@ -177,7 +177,8 @@ def _tell(results: Mapping[str, Any], output: Path) -> None:
         answer = time["answer_s"]
         print(f"{time['ticks']} ticks in {time['seconds']:.1f} s, {time['commands_sent']} commands sent")
         drift_ms, overruns = 1000 * time["drift_s"], 100 * time["overruns"]
-        print(f"rate {time['rate_hz']:.3f} Hz, drift {drift_ms:.2f} ms, overruns {overruns:.3f} %")
+        rate_hz = "unknown" if time["rate_hz"] is None else f"{time['rate_hz']:.3f} Hz"  # one tick has none
+        print(f"rate {rate_hz}, drift {drift_ms:.2f} ms, overruns {overruns:.3f} %")
         if answer:
             print(f"answers of the policy: median {1000 * answer['median']:.0f} ms, p99 {1000 * answer['p99']:.0f} ms")
     if results["episodes"]:

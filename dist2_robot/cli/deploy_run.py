@@ -1,6 +1,7 @@
 """One run on a robot: a person arms it, episodes of a simulated one follow each other, somebody stops it."""
 
 import contextlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,14 +47,19 @@ class DeployRun:
         self._statistics = RunStatistics(settings.period_s)
         self._view: LiveView | None = None
         self.loop = ControlLoop(robot, link, MonotonicClock(), settings, log, self._watch)
-        self._is_ended = False  # a person, a signal or the time has ended the run, not only an episode
-        self._may_go_on = False
+        self._may_go_on = self._is_asking = False
         self._episodes: list[dict[str, Any]] = []
 
     def stop(self, reason: str) -> None:
-        """Stop the robot and end the run; from any thread."""
-        self._is_ended = self._may_go_on = True
+        """Stop the robot and end the run; from any thread or signal handler.
+
+        Raises:
+            KeyboardInterrupt: A person was being asked whether to arm it; nothing is connected yet.
+        """
         self.loop.stop(reason)
+        self._may_go_on = True
+        if self._is_asking:
+            raise KeyboardInterrupt  # waiting for a line of text goes on after a signal, unless it raises
 
     def run(self) -> dict[str, Any]:
         """Connect, move, disconnect; return results as plain values."""
@@ -61,13 +67,13 @@ class DeployRun:
         self._ask_to_arm()
         self._robot.connect()
         keys = {" ": lambda: self.stop(KEY), "q": lambda: self.stop(KEY), "\n": self._go_on}
-        with Keys(keys), self._drawn():
+        with Keys(keys) as listener, self._drawn():
             try:
                 if isinstance(self._robot, RemoteSimulatedRobot):
                     self._do_episodes(self._robot)
                 else:
                     self.loop.run(self._until)
-                    self._hold_until_told()
+                    self._hold_until_told(listener)
             finally:
                 self._robot.disconnect()
         reason = self.loop.controller.machine.reason
@@ -98,10 +104,13 @@ class DeployRun:
         if robot.is_simulated or self._settings.mode != "live" or arm == "yes":
             return
         print("Software limits are no safety function: keep the emergency stop within reach.")
+        self._is_asking = True
         try:
             answer = input("The robot will move. Type 'arm' to arm it: ")
-        except EOFError:
-            answer = ""
+        except (EOFError, RuntimeError, ValueError):  # nobody can answer: the input is at its end, lost, closed
+            raise InputError("not armed: there is nobody to type 'arm'; say arm=yes where nobody can be hurt") from None
+        finally:
+            self._is_asking = False
         if answer.strip() != "arm":
             raise InputError("not armed: type 'arm' when asked, or say arm=yes")
 
@@ -124,7 +133,6 @@ class DeployRun:
     def _until(self, tick: Tick) -> str:
         duration_s = self._config["duration_s"]
         if duration_s is not None and self._statistics.seconds(tick) >= duration_s:
-            self._is_ended = True
             return DURATION
         return ""
 
@@ -133,7 +141,7 @@ class DeployRun:
         if count is None:
             count = 1 if self._config["duration_s"] is None else 10**9
         limit_s = self._config["robot"].get("episode_s", EPISODE_S)
-        while len(self._episodes) < count and not self._is_ended:
+        while len(self._episodes) < count:
             index = len(self._episodes)
             seed = stream_seed(self._config["seed"], "evaluate", index)
             began_s: float | None = None
@@ -155,15 +163,19 @@ class DeployRun:
             if self.loop.state is State.DISARMED or reason not in ENDINGS:
                 return  # a fault is a person's to look at, also in simulation
 
-    def _hold_until_told(self) -> None:
-        """Keep a real arm where it is until a person has it: without its torque it may fall."""
+    def _hold_until_told(self, keys: Keys) -> None:
+        """Keep a real arm where it is until a person has it: without its torque it may fall.
+
+        Where nobody can press a key, one that was moved is held until a signal comes; one that was not is let go.
+        """
         robot = self._robot.description
         if robot.on_disconnect == "hold" or robot.stop == "release" or self.loop.state is not State.STOPPED:
             return
+        if not keys.is_listening and self._settings.mode != "live":
+            return
         self._may_go_on = False
-        print(
-            "\nheld. When it is disconnected the arm is released and may fall: support it, then press Enter", flush=True
-        )
+        told = "press Enter" if keys.is_listening else f"say kill -TERM {os.getpid()}: there is no terminal"
+        print(f"\nheld. When it is disconnected the arm is released and may fall: support it, then {told}", flush=True)
         while not self._may_go_on:
             self.loop.tick()
 

@@ -127,8 +127,9 @@ def _rows(run: RobotRun) -> list[dict[str, Any]]:
     if not time.get("ticks"):
         return [{"what": "ticks", "value": "0", "target": "", "is_met": None}]
     drift_s, overruns = abs(time["drift_s"]), time["overruns"]
+    measured = "unknown" if time["rate_hz"] is None else f"{time['rate_hz']:.4f} Hz"  # one tick has none
     rows = [
-        ("rate", f"{time['rate_hz']:.4f} Hz in {time['seconds']:.1f} s", f"{rate_hz:g} Hz", None),
+        ("rate", f"{measured} in {time['seconds']:.1f} s", f"{rate_hz:g} Hz", None),
         ("drift", f"{1000 * drift_s:.2f} ms", f"below one period, {1000 / rate_hz:.0f} ms", drift_s < 1 / rate_hz),
         ("overruns", f"{100 * overruns:.3f} %", "below 0.1 % on an idle machine", overruns < MAX_OVERRUNS),
         ("ticks begun late, 99 %", f"{1000 * time['late_s']['p99']:.2f} ms", "", None),
