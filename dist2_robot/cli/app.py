@@ -166,10 +166,10 @@ def _one_line(error: Exception, config_name: str, arguments: Sequence[str]) -> s
         options = [str(o) for o in error.options or []]
         return f"there is no {group} '{option}'.{did_you_mean(option, options)} Known: {', '.join(options)}"
     if isinstance(error, OSError | BrokenExecutor):
-        return " ".join(str(error).split())
+        return " ".join(str(error).split()) or type(error).__name__
     standard = defaults(config_name, arguments)
     for argument in arguments:
         key = argument.split("=")[0].lstrip("+~").split("@")[0]
         if "=" in argument and key not in known_keys(standard) and not key.startswith("hydra"):
             return f"there is no option '{key}'.{suggest(key, standard)} See --help for all of them"
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or type(error).__name__

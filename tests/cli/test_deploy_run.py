@@ -4,17 +4,19 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dist2_robot.cli import deploy, deploy_run
+from dist2_robot.cli import app, deploy, deploy_run
 from dist2_robot.cli.deploy_run import DeployRun
 from dist2_robot.deploy.loop.keys import Keys
 from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.robot import RobotError
 from dist2_robot.deploy.robots.remote_robot import RemoteSimulatedRobot
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.deployment_page import _rows
 from tests.deploy.fakes import FakeClock, FakeRobot
 from tests.deploy.rigs import Rig
 
@@ -138,20 +140,17 @@ def test_a_signal_ends_the_question_whether_to_arm(begin, monkeypatch: pytest.Mo
 
 
 def test_the_results_of_a_run_of_one_tick_are_told(begin, tmp_path: Path, capsys) -> None:
-    rig, run = begin(duration_s=1e-6, mode="shadow")
-    rig.robot.failing.add("read")
-    after(rig, 1, lambda: None)
-    read = rig.robot.read
-
-    def first():
-        rig.robot.failing.clear()
-        reading = read()
-        rig.robot.failing.add("read")
-        return reading
-
-    rig.robot.read = first
-    rig.loop.controller.settings.__dict__["answer_timeout_s"] = 1e-6
+    _, run = begin(mode="dry_run")
+    run.stop("SIGTERM")
     results = run.run()
-    one = {**results, "time": {**results["time"], "ticks": 1, "rate_hz": None}}
-    deploy._tell(one, tmp_path)
+    assert (results["time"]["ticks"], results["time"]["rate_hz"]) == (1, None)
+    deploy._tell(results, tmp_path)
     assert "rate unknown" in capsys.readouterr().out
+    head = {"settings": {"rate_hz": 30.0}}
+    rows = _rows(SimpleNamespace(results=results, head=head))  # type: ignore[arg-type]
+    assert any(row["value"].startswith("unknown") for row in rows)
+
+
+def test_an_error_that_says_nothing_is_told_by_its_kind() -> None:
+    assert app._one_line(OSError(), "deploy", []) == "OSError"
+    assert app._one_line(OSError("no disk"), "deploy", []) == "no disk"

@@ -5,7 +5,8 @@ from enum import StrEnum
 
 class State(StrEnum):
     """DISARMED: nothing is sent. READY: armed, the joints are held, the policy is asked. RUNNING: the policy moves it.
-    HOLD: braking, then standing, until a fresh chunk comes. STOPPED: braking, then standing, until a person re-arms.
+    HOLD: braking, then standing, until a fresh chunk comes. STOPPED: braking, then standing, until a person re-arms;
+    nothing is sent where it was not armed.
     """
 
     DISARMED = "DISARMED"

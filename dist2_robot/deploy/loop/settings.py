@@ -26,8 +26,8 @@ class ControlSettings:
         start: Where the first action is far: ``check`` refuses, ``ramp`` goes there slowly first.
         start_within_s: How far is far: what full speed would take so long for.
         ramp_speed: Of the velocity limit.
-        answer_timeout_s: How long the first answer may take.
-        hold_timeout_s: How long it stands for lack of a fresh chunk before it stops.
+        answer_timeout_s: How long the first answer may take, and the first one after a ramp.
+        hold_timeout_s: How long it stands for lack of a fresh chunk before it stops; a shadow, has nothing to show.
         limited_timeout_s: How long targets may lag behind what is wanted before it stops.
         max_state_age_s: How old joint positions may be.
         max_frame_age_s: How old pictures may be.
