@@ -20,9 +20,9 @@ class Kind(Enum):
     NUMBER = "a number"
     BOOL = "true or false"
     RESUME = "true or false or auto"
-    MAPPING = "a mapping {key: value}"  # open: of keys that are not ours, perhaps nested
-    BY_NAME = "a mapping {name: value}"  # open: of names, which may hold dots, to values that are no mappings
-    TEXT_BY_NAME = "a mapping {name: text}"
+    MAPPING = "a mapping"  # open: of keys that are not ours, perhaps nested
+    BY_NAME = "a mapping by name"  # open: of names, which may hold dots, to values that are no mappings
+    TEXT_BY_NAME = "a mapping of texts by name"
     GROUP = "a group of options"  # closed: with the keys of its file alone
     ANY = "a value"  # who uses it checks it
 
@@ -127,7 +127,8 @@ def check_kinds(config: Mapping[str, Any], standard: Mapping[str, Any], command:
             continue
         value, kind = config[key], kind_of(option, default, command)
         if not _is_of(kind, value):
-            raise InputError(f"{option} must be {kind.value}, got {value!r}")
+            what = f"a mapping, e.g. '{option}={{...: ...}}'" if kind in OPEN else kind.value
+            raise InputError(f"{option} must be {what}, got {value!r}")
         if isinstance(default, dict):
             check_kinds(value, default, command, f"{option}.")
     if prefix == "" and isinstance(config.get("seed"), int) and config["seed"] < 0:
