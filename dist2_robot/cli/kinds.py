@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from dist2_robot.cli.defaults import known_keys
 from dist2_robot.errors import InputError
 
 
@@ -95,11 +96,11 @@ def kind_of(option: str, default: Any, command: str = "") -> Kind:
 
 def open_mapping(option: str, standard: Mapping[str, Any], command: str = "") -> tuple[str, Kind] | None:
     """Return the open mapping that an option is, or is an entry of, and its kind; the outermost."""
-    parts = option.split(".")
+    parts, known = option.split("."), known_keys(standard)
     for length in range(1, len(parts) + 1):
         name = ".".join(parts[:length])
         kind = kind_of(name, default_of(name, standard), command)
-        if kind in OPEN:
+        if kind in OPEN and name in known:
             return name, kind
     return None
 
