@@ -14,8 +14,9 @@ from omegaconf import OmegaConf
 from dist2_robot.checkpoints.compatibility import KINDS, NEEDS
 from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.cli.dataset import load_training_data
-from dist2_robot.cli.defaults import check_kinds, defaults
+from dist2_robot.cli.defaults import defaults
 from dist2_robot.cli.environments import choose_environment
+from dist2_robot.cli.kinds import check_kinds
 from dist2_robot.cli.new_policy import new_policy
 from dist2_robot.cli.trackers import new_tracker
 from dist2_robot.config_dir import config_dir
@@ -114,7 +115,7 @@ def test_a_command_composes_with_every_choice(name):
             overrides += MUST_BE_GIVEN.get((group, option), [])
             config = compose(name, *overrides)
             assert set(groups) - {"hydra", "experiment"} <= set(config)
-            check_kinds(config, defaults(name, overrides))
+            check_kinds(config, defaults(name, overrides), name)
 
 
 @pytest.mark.parametrize(("group", "name", "other", "choice"), PAIRS)

@@ -1,6 +1,7 @@
 """Turns a function of a config into a command with a readable --help, one-line errors and exit codes.
 
-Exit codes: 0 done, 1 failed or found problems, 2 wrong input, 130 interrupted, 143 told to stop and saved.
+Exit codes: 0 done, 1 failed or found problems, 2 wrong input, 130 interrupted, 143 told to stop and saved,
+141 nobody reads the output any more.
 """
 
 import logging
@@ -13,19 +14,20 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
-from dist2_robot.cli.defaults import check_kinds, defaults, known_keys, suggest
+from dist2_robot.cli.arguments import SWEEP, hydra_arguments
+from dist2_robot.cli.closed_pipe import end_with_readers, is_closed
+from dist2_robot.cli.defaults import defaults
 from dist2_robot.cli.help import help_text
+from dist2_robot.cli.kinds import check_kinds
 from dist2_robot.cli.multirun import Objective, SweptJobError, do_job, in_sweep, with_own_folder
+from dist2_robot.cli.one_line import one_line
 from dist2_robot.config_dir import config_dir
-from dist2_robot.errors import InputError, did_you_mean
+from dist2_robot.errors import InputError
 
-HYDRA_FLAGS = ("--cfg", "-c", "--multirun", "-m", "--hydra-help", "--info", "--package", "-p", "--resolve", "--version")
-
-_SWEEP = ("--multirun", "-m")
 LOG_FORMAT = "%(levelname)s: %(message)s"
 
 Task = Callable[[dict[str, Any]], int | None]
@@ -41,10 +43,15 @@ def run_command(name: str, config_name: str, about: str, task: Task, objective: 
         task: Gets the resolved config as nested dicts; returns an exit code or None for 0.
         objective: Of a command whose jobs in a sweep have each a folder in ``output``: what a search makes small.
     """
+    with end_with_readers():
+        if "--help" in sys.argv[1:] or "-h" in sys.argv[1:]:
+            print(help_text(name, config_name, about, sys.argv[1:]))
+            sys.exit(0)
+        _compose_and_run(name, config_name, task, objective)
+
+
+def _compose_and_run(name: str, config_name: str, task: Task, objective: Objective | None) -> None:
     arguments = sys.argv[1:]
-    if "--help" in arguments or "-h" in arguments:
-        print(help_text(name, config_name, about, arguments))
-        sys.exit(0)
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say them in one line
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
@@ -62,11 +69,11 @@ def run_command(name: str, config_name: str, about: str, task: Task, objective: 
         return None
 
     try:
-        _refuse_flags(arguments, config_name)
-        if any(argument in _SWEEP for argument in arguments):
+        arguments = sys.argv[1:] = hydra_arguments(arguments, config_name)
+        if any(argument in SWEEP for argument in arguments):
             signal.signal(signal.SIGTERM, _exit_at_once)
-            options = [argument for argument in arguments if argument not in _SWEEP]
-            sys.argv[1:] = [_SWEEP[0], *options]  # Hydra takes the flag before or after all options, not among them
+            options = [argument for argument in arguments if argument not in SWEEP]
+            sys.argv[1:] = [SWEEP[0], *options]  # Hydra takes the flag before or after all options, not among them
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(call_task)()
         if failure:
             raise failure
@@ -80,12 +87,12 @@ def run_command(name: str, config_name: str, about: str, task: Task, objective: 
     except (InputError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
-        print(f"{name}: {_one_line(error, config_name, arguments)}", file=sys.stderr)
+        print(f"{name}: {one_line(error, config_name, arguments)}", file=sys.stderr)
         sys.exit(2)
     except (OSError, BrokenExecutor) as error:  # a full disk, a folder that may not be written, a worker killed
-        if wants_traceback:
+        if wants_traceback or (isinstance(error, BrokenPipeError) and is_closed()):
             raise
-        print(f"{name}: {_one_line(error, config_name, arguments)}", file=sys.stderr)
+        print(f"{name}: {one_line(error, config_name, arguments)}", file=sys.stderr)
         sys.exit(1)
     sys.exit(exit_code)
 
@@ -107,7 +114,7 @@ def _do_swept(
         name,
         arguments,
         do,
-        say=lambda error: _one_line(error, config_name, arguments),
+        say=lambda error: one_line(error, config_name, arguments),
         objective=(lambda: objective(config)) if objective else None,
     )
 
@@ -120,18 +127,8 @@ def _exit_at_once(number: int, _: object) -> None:
 def _checked(cfg: DictConfig, config_name: str) -> dict[str, Any]:
     """Return the config as plain values, each of the kind of its default."""
     config = _to_plain(cfg)
-    check_kinds(config, defaults(config_name, list(HydraConfig.get().overrides.task)))
+    check_kinds(config, defaults(config_name, list(HydraConfig.get().overrides.task)), config_name)
     return config
-
-
-def _refuse_flags(arguments: list[str], config_name: str) -> None:
-    """Raise InputError for a flag that Hydra lacks: it would print a page about its own."""
-    for argument in arguments:
-        flag, _, value = argument.partition("=")
-        if flag.startswith("-") and flag not in HYDRA_FLAGS:
-            key = flag.lstrip("-")
-            near = suggest(key, defaults(config_name, arguments))
-            raise InputError(f"there is no flag '{flag}': options are {key}={value or '...'}.{near} See --help")
 
 
 def _to_plain(cfg: DictConfig) -> dict[str, Any]:
@@ -152,24 +149,3 @@ def _refuse_targets(node: Any) -> None:
     elif isinstance(node, list):
         for value in node:
             _refuse_targets(value)
-
-
-def _one_line(error: Exception, config_name: str, arguments: Sequence[str]) -> str:
-    """Say what is wrong with the command line, with the nearest right word."""
-    if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, MissingMandatoryValue):
-        key = error.full_key
-        return f"'{key}' must be given, e.g. {key}=...; see --help"
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        options = [str(o) for o in error.options or []]
-        return f"there is no {group} '{option}'.{did_you_mean(option, options)} Known: {', '.join(options)}"
-    if isinstance(error, OSError | BrokenExecutor):
-        return " ".join(str(error).split()) or type(error).__name__
-    standard = defaults(config_name, arguments)
-    for argument in arguments:
-        key = argument.split("=")[0].lstrip("+~").split("@")[0]
-        if "=" in argument and key not in known_keys(standard) and not key.startswith("hydra"):
-            return f"there is no option '{key}'.{suggest(key, standard)} See --help for all of them"
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The options of a command as its YAML files give them, to tell a misspelt name or a value of the wrong kind."""
+"""The options of a command as its YAML files give them, to tell a misspelt name."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,9 +6,7 @@ from typing import Any
 import yaml
 
 from dist2_robot.config_dir import config_dir
-from dist2_robot.errors import InputError, did_you_mean
-
-_WORDS = {"resume": "auto"}  # what an option takes besides values of the kind of its default
+from dist2_robot.errors import did_you_mean
 
 
 def defaults(config_name: str, arguments: Sequence[str]) -> dict[str, Any]:
@@ -86,26 +84,3 @@ def suggest(key: str, standard: Mapping[str, Any]) -> str:
     known = known_keys(standard)
     inside = [name for name in known if name.endswith(f".{key}")]
     return f" Did you mean '{inside[0]}'?" if inside else did_you_mean(key, known)
-
-
-def check_kinds(config: Mapping[str, Any], standard: Mapping[str, Any], prefix: str = "") -> None:
-    """Raise InputError where a value is not of the kind of its default; null and interpolations tell no kind."""
-    for key, default in standard.items():
-        if key not in config or default is None or (isinstance(default, str) and default.startswith(("???", "${"))):
-            continue
-        value = config[key]
-        if isinstance(default, dict) and isinstance(value, dict):
-            check_kinds(value, default, f"{prefix}{key}.")
-        elif _kind(value) != _kind(default) and (_kind(default), _kind(value)) != ("a number", "a whole number"):
-            word = _WORDS.get(f"{prefix}{key}")
-            if word is None or value != word:
-                raise InputError(
-                    f"{prefix}{key} must be {_kind(default)}{f' or {word}' if word else ''}, got {value!r}"
-                )
-    if prefix == "" and isinstance(config.get("seed"), int) and config["seed"] < 0:
-        raise InputError(f"seed must be 0 or more, got {config['seed']}")
-
-
-def _kind(value: Any) -> str:
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a [list]"}
-    return kinds.get(type(value), "a group of options" if isinstance(value, dict) else "something")

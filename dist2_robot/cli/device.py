@@ -17,3 +17,16 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise InputError(f"device '{name}' cannot be used here ({reason}): choose device=auto or device=cpu") from error
     return device
+
+
+def use_threads(number: int | None) -> None:
+    """Let torch compute with so many threads of the CPU; None leaves it at one a core.
+
+    Raises:
+        InputError: There cannot be so many.
+    """
+    if number is None:
+        return
+    if number < 1:
+        raise InputError(f"threads must be at least 1, got {number}")
+    torch.set_num_threads(number)

@@ -11,7 +11,7 @@ from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.registry import look_up
 from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.app import run_command
-from dist2_robot.cli.device import choose_device
+from dist2_robot.cli.device import choose_device, use_threads
 from dist2_robot.cli.environments import check_fits, choose_environments
 from dist2_robot.cli.evaluate import evaluate_policy
 from dist2_robot.cli.held_out import held_out_windows, run_of, write_scores
@@ -52,6 +52,7 @@ A reward model (dist2-train policy=reward_model) rates how far the episodes got,
 def evaluate(config: dict[str, Any]) -> int:
     """Checkpoint, environment, episodes, results."""
     check_trackers(config["tracker"])
+    use_threads(config["threads"])
     policy, manifest = load_policy(config["checkpoint"], str(choose_device(config["device"])))
     if config["decoding"]:
         look_up(RULES, config["decoding"], "decoding rule")

@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
+from dist2_robot.cli.closed_pipe import is_closed
 from dist2_robot.errors import InputError
 
 # Runs that differ in these alone are seeds and tasks of one method, which dist2-compare tells by its name.
@@ -76,6 +77,8 @@ def do_job(
                 "there is nothing to search by: hold episodes out (dataset.validation), or check successes"
             )
     except (InputError, OmegaConfBaseException, OSError) as error:
+        if isinstance(error, BrokenPipeError) and is_closed():
+            raise
         message = f"{title}: {say(error)}"
         print(f"{name}: {message}", file=sys.stderr)
         raise SweptJobError(message, 1 if isinstance(error, OSError) else 2) from error

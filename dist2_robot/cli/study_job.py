@@ -11,10 +11,11 @@ import torch
 
 from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.collect import collect
-from dist2_robot.cli.compose import compose_config, quoted
+from dist2_robot.cli.compose import compose_config
 from dist2_robot.cli.dataset import load_training_data
 from dist2_robot.cli.environments import as_seen, choose_environment
 from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.cli.hydra_text import quoted
 from dist2_robot.cli.train import train
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.errors import InputError

@@ -25,7 +25,7 @@ Compare tokenizers on recorded actions before anything is trained: how many toke
 
   dist2-tokenizer dataset.root=data/push output=tokenizers
   dist2-tokenizer dataset.root=data/push tokenizer=dct tokenizer.coefficients=4
-  dist2-tokenizer dataset.root=data/push tokenizers=[uniform,{name:uniform,bins:32},{name:dct,coefficients:4}]
+  dist2-tokenizer dataset.root=data/push 'tokenizers=[uniform,{name: dct, coefficients: 4}]'
 
 They learn from the training episodes and are measured on those held out. tokenizer= with settings that are not the
 defaults is one more row.

@@ -74,11 +74,11 @@ def test_a_dataset_of_lerobot_needs_no_option(command, tmp_path):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("rate_hz=fast", "rate_hz must be a number above 0, got 'fast'"),
+        ("rate_hz=fast", "rate_hz must be a number, got 'fast'"),
         ("rename=act", "rename must be a mapping, e.g. 'rename={...: ...}', got 'act'"),
         ("join={action: act}", "the join of 'action' must be a [list], got 'act'"),
         ("rename={act: action, arm: observation.state}", "the source has 0 columns 'arm'"),
-        ("task=[a]", "task must be text, got ['a']"),
+        ("task=[a]", "task must be text, got [a]"),
         ("format=csv", "there is no format 'csv'."),
         ("rate=10", "there is no option 'rate'. Did you mean 'rate_hz'?"),
     ],

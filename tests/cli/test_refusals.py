@@ -69,6 +69,7 @@ def refused(command):
         ("dist2-collect", ["dataset.root=x", "cameras=corner2"], ["cameras must be a [list]"]),
         ("dist2-train", ["device=abacus"], ["device 'abacus'", "device=cpu"]),
         ("dist2-train", ["threads=-1"], ["threads must be at least 1"]),
+        ("dist2-eval", ["checkpoint=x", "threads=0"], ["threads must be at least 1"]),
         ("dist2-train", ["dataset.root=no/such/folder"], ["'no/such/folder'", "does not exist", "dataset.root"]),
         ("dist2-train", ["dataset.root=."], ["'.' is not a LeRobot dataset", "info.json"]),
         ("dist2-train", ["dataset.repo_id=nobody/nothing"], ["'nobody/nothing'", "dataset.repo_id"]),

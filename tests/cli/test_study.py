@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from dist2_robot.cli.compose import compose_config, quoted
+from dist2_robot.cli.compose import compose_config
+from dist2_robot.cli.hydra_text import quoted
 from dist2_robot.cli.study import _build
 from dist2_robot.errors import InputError
 from dist2_robot.studies.results import read_results
