@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 from dist2_robot.claims.claim import CORE, Measure
 from dist2_robot.claims.results import ClaimResults
 from dist2_robot.evaluation.aggregate import mean_of_runs
-from dist2_robot.evaluation.style import MARKERS, MUTED, STYLE, SURFACE, label_rows, series_color, series_marker
+from dist2_robot.evaluation.style import (
+    MARKERS,
+    MUTED,
+    STYLE,
+    SURFACE,
+    label_rows,
+    log_scale,
+    series_color,
+    series_marker,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +53,7 @@ def _measure_of(results: ClaimResults, part: str) -> Measure:
 
 def _draw_curves(axes: "Axes", results: ClaimResults, part: str, measure: Measure) -> None:
     """Draw one line a method over the sizes; the reference is dashed."""
-    from matplotlib.ticker import FuncFormatter, NullLocator
+    from matplotlib.ticker import NullLocator
 
     for index, method in enumerate(results.methods(part)):
         points = []
@@ -68,12 +77,9 @@ def _draw_curves(axes: "Axes", results: ClaimResults, part: str, measure: Measur
         )
         if is_subject or method == results.reference:
             axes.fill_between(sizes, lows, highs, color=series_color(index), alpha=0.12, linewidth=0)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    log_scale(axes, "x", "y")
     axes.set_xticks(results.sizes(part), [f"{size:g}" for size in results.sizes(part)])
     axes.xaxis.set_minor_locator(NullLocator())
-    for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.tick_params(axis="y", which="minor", labelsize=7)
     axes.set_xlabel(results.size_name)
     axes.set_title(f"{part}: {measure.name}")

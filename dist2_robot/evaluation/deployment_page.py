@@ -10,7 +10,7 @@ import numpy as np
 
 from dist2_robot.evaluation.calibration import calibration
 from dist2_robot.evaluation.compare import format_rate
-from dist2_robot.evaluation.style import INK, MUTED, SERIES, STYLE, as_svg, with_unit
+from dist2_robot.evaluation.style import INK, MUTED, SERIES, STYLE, as_svg, log_scale, with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -212,7 +212,7 @@ def _timing(run: RobotRun) -> str:
     figure = Figure(figsize=(5.2 * ACROSS, 2.4))
     late, answers = figure.subplots(1, 2)
     late.hist(1000 * run.late_s, bins=60, color=SERIES[0], alpha=0.8)
-    late.set_yscale("log")
+    log_scale(late, "y")
     late.set(title="Ticks", xlabel="begun late by (ms)", ylabel="ticks")
     if len(run.answers):
         answers.plot(run.answers[:, 0], 1000 * run.answers[:, 1], ".", color=SERIES[2], markersize=3)

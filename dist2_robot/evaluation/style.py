@@ -37,7 +37,7 @@ STYLE: dict[Any, Any] = {
     "grid.color": GRID,
     "grid.linewidth": 0.7,
     "text.color": INK,
-    "text.parse_math": False,  # a run may be called "$"
+    "text.parse_math": False,  # a run may be called "$"; a logarithmic axis needs `log_scale`
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.major.size": 0,
@@ -81,6 +81,27 @@ def label_rows(axes: "Axes", names: Sequence[str]) -> None:
     axes.tick_params(axis="y", labelcolor=INK)
     axes.grid(False, axis="y")
     axes.spines["left"].set_visible(False)
+
+
+def log_scale(axes: "Axes", *names: str, base: float = 10) -> None:
+    """Make axes logarithmic, with numbers that are written out: matplotlib's own are mathematics.
+
+    Args:
+        axes: Of a figure.
+        names: ``x``, ``y`` or both.
+        base: Of the logarithm.
+    """
+    from matplotlib.ticker import LogFormatter
+
+    class PlainLogFormatter(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:,.10g}" if super().__call__(x, pos) else ""
+
+    for name in names:
+        getattr(axes, f"set_{name}scale")("log", base=base)
+        axis = getattr(axes, f"{name}axis")
+        for set_formatter in (axis.set_major_formatter, axis.set_minor_formatter):
+            set_formatter(PlainLogFormatter(base))
 
 
 def as_svg(figure: "Figure", description: str) -> str:

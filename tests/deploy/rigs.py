@@ -1,6 +1,7 @@
 """A robot, a policy and a loop with a clock that jumps, put together for a test."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.deploy.inference import Inferred, PolicyCard
 from dist2_robot.deploy.link import ChunkRequest, LinkError, TimedChunk
 from dist2_robot.deploy.loop.control_loop import ControlLoop, Tick
+from dist2_robot.deploy.loop.log_format import header
+from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.loop.machine import State
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.serving.in_process_link import InProcessLink
@@ -158,6 +161,13 @@ class Meddler:
 
     def close(self) -> None:
         self._link.close()
+
+
+def logged(path: Path, rig: Rig) -> LogWriter:
+    """Let a rig write a log."""
+    log = LogWriter(path, header(rig.robot.description, rig.policy.card, rig.settings, {"command": "a test"}))
+    rig.loop = ControlLoop(rig.robot, rig.link, rig.clock, rig.settings, log, rig._watch)
+    return log
 
 
 def limits_kept(rig: Rig) -> float:

@@ -6,21 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from dist2_robot.deploy.loop.control_loop import ControlLoop
-from dist2_robot.deploy.loop.log_format import header
 from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.loop.machine import State
 from dist2_robot.deploy.loop.run_log import LOG_FILE, read_log, replay
 from dist2_robot.errors import InputError
 from tests.deploy.fakes import FakeRobot
-from tests.deploy.rigs import Rig
-
-
-def logged(path: Path, rig: Rig) -> LogWriter:
-    """Let a rig write a log."""
-    log = LogWriter(path, header(rig.robot.description, rig.policy.card, rig.settings, {"command": "a test"}))
-    rig.loop = ControlLoop(rig.robot, rig.link, rig.clock, rig.settings, log, rig._watch)
-    return log
+from tests.deploy.rigs import Rig, logged
 
 
 def eventful(folder: Path) -> Path:
