@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DPI = 120
 ROW_IN = 0.25
+ACROSS = 3  # panels beside each other; a page is no wider
 FEW = 3  # from so many sizes on a part is drawn as curves
 
 
@@ -36,11 +37,14 @@ def write_claim_picture(results: ClaimResults, path: Path) -> bool:
     rows = max([12] + [len(results.methods(part)) for part in parts])
     style: dict[Any, Any] = STYLE
     with mpl.rc_context(style):
-        figure = Figure(figsize=(4.6 * len(parts), 1.0 + ROW_IN * rows), facecolor=SURFACE)
-        panels = figure.subplots(1, len(parts), squeeze=False)[0]
-        for axes, part in zip(panels, parts, strict=True):
+        across, down = min(len(parts), ACROSS), -(-len(parts) // ACROSS)
+        figure = Figure(figsize=(4.6 * across, (1.0 + ROW_IN * rows) * down), facecolor=SURFACE)
+        panels = list(figure.subplots(down, across, squeeze=False).flat)
+        for axes, part in zip(panels, parts, strict=False):
             draw = _draw_curves if len(results.sizes(part)) >= FEW else _draw_dots
             draw(axes, results, part, _measure_of(results, part))
+        for axes in panels[len(parts) :]:
+            axes.set_visible(False)
         figure.savefig(path, dpi=DPI, facecolor=SURFACE)
     return True
 
@@ -101,5 +105,6 @@ def _draw_dots(axes: "Axes", results: ClaimResults, part: str, measure: Measure)
         axes.axvline(mean_of_runs(same).value, color=MUTED, linestyle="--", linewidth=0.9)
     label_rows(axes, names)
     axes.set_yticks(range(len(names)), names)  # whole: their ends tell them apart
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel(f"{measure.name}, {size} {results.size_name}")
     axes.set_title(part)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dist2_robot.evaluation.calibration import calibration
 from dist2_robot.evaluation.compare import format_rate
-from dist2_robot.evaluation.style import INK, MUTED, SERIES, STYLE, as_svg, log_scale, with_unit
+from dist2_robot.evaluation.style import INK, MUTED, SERIES, STYLE, as_svg, legend_outside, log_scale, with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,7 +190,7 @@ def _joints(run: RobotRun) -> str:
         axes.set_visible(False)
     for axes in panels[-ACROSS:]:
         axes.set_xlabel("time (s)")
-    panels[0].legend(loc="upper right", ncols=3)
+    legend_outside(figure, panels[0])
     return as_svg(figure, "Joint positions over time")
 
 
@@ -269,20 +269,22 @@ def _foretold(
     """Return (K, 2, M): what the policy expected to be off, and was off, from what a person did in the shadow mode.
 
     M action dimensions are predicted; the others never moved in the recordings. A step is compared with where the robot
-    stood one period later: that is where the step was to bring it.
+    stood one period later: that is where the step was to bring it. Committed steps are left out: none was chosen there.
     """
     columns, dimensions = zip(*_predicted(head), strict=True)
     columns, empty = list(columns), np.zeros((0, 2, len(dimensions)))
     if head["settings"]["mode"] != "shadow":
         return empty
     tolerances, period_s = np.array([d["tolerance"] for d in dimensions]), 1 / head["card"]["spec"]["rate_hz"]
+    asked = [line["out"]["request"] for line in ticks if line["out"]["request"]]
+    committed = {request["sequence"]: len(request["prefix"]) for request in asked}
     pairs = []
     for line in ticks:
         for chunk in line["in"]["chunks"]:
             if chunk["expected_error"] is None:
                 continue
             at_s = chunk["observed_s"] + period_s * np.arange(1, len(chunk["actions"]) + 1)
-            known = at_s <= times_s[-1]
+            known = (at_s <= times_s[-1]) & (np.arange(len(at_s)) >= committed.get(chunk["sequence"], 0))
             places = np.minimum(np.searchsorted(times_s, at_s[known]), len(times_s) - 1)
             off = np.abs(np.array(chunk["actions"])[known] - measured[places])[:, columns] / tolerances
             expected = np.array(chunk["expected_error"])[known][:, columns] / tolerances
