@@ -60,8 +60,11 @@ class Mover:
             chunk.append(at)
         tolerances = np.array([d.tolerance for d in self.card.spec.dimensions])
         shape = (self.card.horizon, len(tolerances))
-        error = None if self.unsure is None else np.broadcast_to(self.unsure * tolerances, shape).astype(np.float32)
+        error = None if self.unsure is None else (self.unsure * np.ones(shape) * tolerances).astype(np.float32)
         entropy = np.full(self.card.horizon, 0.5, np.float32)
+        if error is not None:
+            error[: len(known)] = 0  # as of every policy: it chooses nothing there
+        entropy[: len(known)] = 0
         return Inferred(np.array(chunk, np.float32), entropy, error, 0.0)
 
     def reset(self) -> None:

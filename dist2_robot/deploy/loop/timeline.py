@@ -98,7 +98,7 @@ class Timeline:
     def step_index(self, play_s: float) -> int:
         """Return which step of the newest chunk is played at a play time."""
         assert self._newest is not None
-        return min(max(int((play_s - self._newest.start_s) / self.period_s), 0), len(self._newest.actions) - 1)
+        return min(max(int((play_s - self._newest.start_s) / self.period_s + 1e-9), 0), len(self._newest.actions) - 1)
 
     def _value(self, piece: _Piece, play_s: float) -> np.ndarray:
         """Return a chunk's value at a play time, (A,); its first and last steps go on forever."""
