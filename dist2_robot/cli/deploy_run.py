@@ -14,6 +14,7 @@ from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.loop.machine import State
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.loop.statistics import RunStatistics
+from dist2_robot.deploy.robot import RobotError
 from dist2_robot.deploy.robots.remote_robot import RemoteRobot, RemoteSimulatedRobot
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.intervals import wilson_interval
@@ -23,6 +24,7 @@ SUCCESS, TIME_LIMIT, DURATION, KEY = "success", "the episode's time is over", "d
 ENDINGS = (SUCCESS, TIME_LIMIT, DURATION, KEY)
 EPISODE_S = 10.0  # longest episode of a simulated robot whose configuration does not say, as of LeRobot's
 SIGNAL_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+ROBOT_LOST, POLICY_LOST = 3, 4  # exit codes: what failed cannot be asked any more
 
 
 class DeployRun:
@@ -46,6 +48,7 @@ class DeployRun:
         self._statistics = RunStatistics(settings.period_s)
         self._view: LiveView | None = None
         self.loop = ControlLoop(robot, link, MonotonicClock(), settings, log, self._watch)
+        self._robot_fault = self._link_fault = ""
         self._is_ended = False  # a person, a signal or the time has ended the run, not only an episode
         self._may_go_on = False
         self._episodes: list[dict[str, Any]] = []
@@ -56,29 +59,59 @@ class DeployRun:
         self.loop.stop(reason)
 
     def run(self) -> dict[str, Any]:
-        """Connect, move, disconnect; return results as plain values."""
+        """Connect, move, disconnect; return results as plain values, also where robot or policy are lost meanwhile.
+
+        Raises:
+            RobotError: The robot cannot be connected.
+        """
         robot = self._robot.description
         self._ask_to_arm()
         self._robot.connect()
         keys = {" ": lambda: self.stop(KEY), "q": lambda: self.stop(KEY), "\n": self._go_on}
         with Keys(keys), self._drawn():
             try:
-                if isinstance(self._robot, RemoteSimulatedRobot):
-                    self._do_episodes(self._robot)
-                else:
-                    self.loop.run(self._until)
-                    self._hold_until_told()
+                self._move()
+            except RobotError as error:  # of a new episode: those of a tick are the loop's
+                self._robot_fault = str(error)
             finally:
-                self._robot.disconnect()
-        reason = self.loop.controller.machine.reason
+                self._disconnect()
         return {
-            "reason": reason,
-            "exit_code": SIGNAL_CODES.get(reason, 0 if reason in ENDINGS else 1),
+            "reason": self.loop.controller.machine.reason or self._robot_fault,
+            "exit_code": self._exit_code(),
+            "robot_fault": self._robot_fault,
+            "policy_fault": self._policy_fault(),
             "stop": robot.stop,
             "on_disconnect": robot.on_disconnect,
             "time": self._statistics.summary(),
             **self._successes(),
         }
+
+    def _move(self) -> None:
+        if isinstance(self._robot, RemoteSimulatedRobot):
+            self._do_episodes(self._robot)
+        else:
+            self.loop.run(self._until)
+            self._hold_until_told()
+
+    def _disconnect(self) -> None:
+        try:
+            self._robot.disconnect()
+        except RobotError as error:
+            self._robot_fault = self._robot_fault or str(error)
+
+    def _exit_code(self) -> int:
+        reason = self.loop.controller.machine.reason
+        if self._robot_fault:
+            return ROBOT_LOST
+        if reason in SIGNAL_CODES or reason in ENDINGS:
+            return SIGNAL_CODES.get(reason, 0)
+        return POLICY_LOST if self._policy_fault() else 1
+
+    def _policy_fault(self) -> str:
+        """Return why the policy cannot be asked any more, or that it has been silent for too long."""
+        silent_s = self._statistics.silent_s
+        silent = f"the policy has not answered for {silent_s:.1f} s" if silent_s > self._settings.hold_timeout_s else ""
+        return self._link_fault or silent
 
     def _ask_to_arm(self) -> None:
         robot, arm = self._robot.description, self._config["arm"]
@@ -118,6 +151,7 @@ class DeployRun:
 
     def _watch(self, tick: Tick) -> None:
         self._statistics(tick)
+        self._robot_fault, self._link_fault = tick.seen.robot_fault, tick.seen.link_fault
         if self._view is not None:
             self._view(tick)
 
@@ -157,14 +191,13 @@ class DeployRun:
 
     def _hold_until_told(self) -> None:
         """Keep a real arm where it is until a person has it: without its torque it may fall."""
-        robot = self._robot.description
-        if robot.on_disconnect == "hold" or robot.stop == "release" or self.loop.state is not State.STOPPED:
+        if not self._robot.description.falls or self._robot_fault or self.loop.state is not State.STOPPED:
             return
         self._may_go_on = False
         print(
             "\nheld. When it is disconnected the arm is released and may fall: support it, then press Enter", flush=True
         )
-        while not self._may_go_on:
+        while not (self._may_go_on or self._robot_fault):
             self.loop.tick()
 
     def _go_on(self) -> None:

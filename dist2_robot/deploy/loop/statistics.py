@@ -60,6 +60,12 @@ class RunStatistics:
         """Return how long before a tick the first armed one began."""
         return tick.begun_s - self._times[0] if self._times else 0.0
 
+    @property
+    def silent_s(self) -> float:
+        """How long the last question to the policy has been without an answer; 0 where it was answered."""
+        asked_s = next(iter(self._asked.values()), None)
+        return 0.0 if asked_s is None or self._last is None else self._last.seen.now_s - asked_s
+
     def summary(self) -> dict[str, Any]:
         """Return plain values, times in s: rate, drift, overruns, latencies, how sure the policy was."""
         if self._last is None or not self._times:
