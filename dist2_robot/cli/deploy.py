@@ -81,6 +81,7 @@ def deploy(config: dict[str, Any]) -> int:
             _tell(results, output)
     except (RobotError, LinkError) as error:
         raise OSError(str(error)) from error
+    _tell_loss(results)
     return int(results["exit_code"])
 
 
@@ -188,6 +189,10 @@ def _tell(results: Mapping[str, Any], output: Path) -> None:
         print(f"{results['log_lines_dropped']} lines are not in the log: {results['log_error']}")
     print(f"stopped: {results['reason']}")
     print(f"results: {output / 'results.json'}; dist2-report deployments=[{output}] draws a page")
+
+
+def _tell_loss(results: Mapping[str, Any]) -> None:
+    """Say in one line, the last one, what was lost."""
     if results["exit_code"] == ROBOT_LOST:
         print(f"dist2-deploy: lost the robot, look at it before it is armed: {results['robot_fault']}", file=sys.stderr)
     if results["exit_code"] == POLICY_LOST:

@@ -139,7 +139,8 @@ def _rows(run: RobotRun) -> list[dict[str, Any]]:
         if value := time.get(entry):
             text = f"median {1000 * value['median']:.0f} ms, 99 % {1000 * value['p99']:.0f} ms"
             rows.append((name, text, "", None))
-    rows.append(("lines of the log dropped", str(run.results.get("log_lines_dropped", "?")), "0", None))
+    dropped, error = run.results.get("log_lines_dropped", "?"), run.results.get("log_error")
+    rows.append(("lines of the log dropped", f"{dropped}: {error}" if error else str(dropped), "0", None))
     return [{"what": w, "value": v, "target": t, "is_met": m} for w, v, t, m in rows]
 
 
@@ -231,7 +232,7 @@ def _sureness(run: RobotRun) -> str:
     ):
         axes.plot(run.seconds, run.series[name], color=color, linewidth=0.9)
         axes.set_ylabel(label)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * axes.get_ylim()[1])  # above a line that hardly changes there is none
     axes.set_xlabel("time (s)")
     return as_svg(figure, "Entropy, expected error and speed over time")
 
