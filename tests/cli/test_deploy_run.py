@@ -16,9 +16,10 @@ from dist2_robot.deploy.loop.log_format import header
 from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.loop.run_log import LOG_FILE, read_log
 from dist2_robot.deploy.loop.settings import ControlSettings
+from dist2_robot.deploy.loop.statistics import RunStatistics
 from dist2_robot.deploy.robots.remote_robot import RemoteRobot, start_robot_host
 from dist2_robot.deploy.serving.in_process_link import InProcessLink
-from tests.deploy.rigs import Mover, card_of
+from tests.deploy.rigs import Mover, Rig, card_of
 
 HOST = [sys.executable, "-m", "tests.deploy.file_robot"]
 CONFIG: dict[str, Any] = {"arm": "yes", "view": False, "duration_s": 60, "episodes": None, "seed": 0, "robot": {}}
@@ -88,3 +89,14 @@ def test_a_policy_that_falls_silent_ends_the_run_with_results_and_a_stopped_robo
     assert results["exit_code"] == POLICY_LOST
     assert "has not answered for" in results["policy_fault"]
     assert "no way to go on" in results["reason"]
+
+
+def test_a_policy_is_silent_since_the_first_question_that_it_did_not_answer():
+    rig = Rig(hold_timeout_s=1.0).moving(0.5)
+    rig.link.change = lambda _: []
+    rig.run(2.0)  # it holds, and asks again
+    statistics = RunStatistics(rig.settings.period_s)
+    for tick in rig.ticks:
+        statistics(tick)
+    assert "no way to go on" in rig.reason
+    assert statistics.silent_s > 1.5
