@@ -180,7 +180,8 @@ class ActionChunk:
     Attributes:
         actions: (B, T, A), in the units of the action spec.
         tokens: (B, L), the tokens behind them, or None for a policy without tokens.
-        entropy: (B, L), how unsure the policy was of each token, in nats, or None.
+        entropy: (B, L), how unsure the policy was of each token, in nats, or None; 0 at committed steps, as the
+            expected error is: the policy does not choose them.
         expected_error: (B, T, A), how far the policy expects these actions to be off, in the unit of each dimension:
             the mean distance of its belief from what it chose. None where it believes nothing of single numbers.
     """

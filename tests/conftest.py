@@ -3,7 +3,9 @@
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 
@@ -35,3 +37,21 @@ settings.load_profile("shared machine")
 def pytest_report_header() -> str:
     """Show the renderer, so that a run without one can be told from its output."""
     return f"MUJOCO_GL: {os.environ['MUJOCO_GL']}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_raw_mathematics() -> Iterator[None]:
+    """Look at every figure that any test draws: none may show the mathematics of matplotlib as it is written."""
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    save = Figure.savefig
+
+    def watched(self: Figure, *arguments, **options) -> None:
+        save(self, *arguments, **options)
+        shown = {text.get_text() for text in self.findobj(Text) if not text.get_parse_math()}  # type: ignore[attr-defined]
+        assert not (raw := [text for text in shown if "\\math" in text]), f"raw mathematics in a figure: {raw}"
+
+    Figure.savefig = watched  # type: ignore[method-assign]
+    yield
+    Figure.savefig = save  # type: ignore[method-assign]

@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING, Any
 from dist2_robot.claims.claim import CORE, Measure
 from dist2_robot.claims.results import ClaimResults
 from dist2_robot.evaluation.aggregate import mean_of_runs
-from dist2_robot.evaluation.style import MARKERS, MUTED, STYLE, SURFACE, label_rows, series_color, series_marker
+from dist2_robot.evaluation.style import (
+    MARKERS,
+    MUTED,
+    STYLE,
+    SURFACE,
+    label_rows,
+    log_scale,
+    series_color,
+    series_marker,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DPI = 120
 ROW_IN = 0.25
+ACROSS = 3  # panels beside each other; a page is no wider
 FEW = 3  # from so many sizes on a part is drawn as curves
 
 
@@ -27,11 +37,14 @@ def write_claim_picture(results: ClaimResults, path: Path) -> bool:
     rows = max([12] + [len(results.methods(part)) for part in parts])
     style: dict[Any, Any] = STYLE
     with mpl.rc_context(style):
-        figure = Figure(figsize=(4.6 * len(parts), 1.0 + ROW_IN * rows), facecolor=SURFACE)
-        panels = figure.subplots(1, len(parts), squeeze=False)[0]
-        for axes, part in zip(panels, parts, strict=True):
+        across, down = min(len(parts), ACROSS), -(-len(parts) // ACROSS)
+        figure = Figure(figsize=(4.6 * across, (1.0 + ROW_IN * rows) * down), facecolor=SURFACE)
+        panels = list(figure.subplots(down, across, squeeze=False).flat)
+        for axes, part in zip(panels, parts, strict=False):
             draw = _draw_curves if len(results.sizes(part)) >= FEW else _draw_dots
             draw(axes, results, part, _measure_of(results, part))
+        for axes in panels[len(parts) :]:
+            axes.set_visible(False)
         figure.savefig(path, dpi=DPI, facecolor=SURFACE)
     return True
 
@@ -44,7 +57,7 @@ def _measure_of(results: ClaimResults, part: str) -> Measure:
 
 def _draw_curves(axes: "Axes", results: ClaimResults, part: str, measure: Measure) -> None:
     """Draw one line a method over the sizes; the reference is dashed."""
-    from matplotlib.ticker import FuncFormatter, NullLocator
+    from matplotlib.ticker import NullLocator
 
     for index, method in enumerate(results.methods(part)):
         points = []
@@ -68,12 +81,9 @@ def _draw_curves(axes: "Axes", results: ClaimResults, part: str, measure: Measur
         )
         if is_subject or method == results.reference:
             axes.fill_between(sizes, lows, highs, color=series_color(index), alpha=0.12, linewidth=0)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    log_scale(axes, "x", "y")
     axes.set_xticks(results.sizes(part), [f"{size:g}" for size in results.sizes(part)])
     axes.xaxis.set_minor_locator(NullLocator())
-    for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.tick_params(axis="y", which="minor", labelsize=7)
     axes.set_xlabel(results.size_name)
     axes.set_title(f"{part}: {measure.name}")
@@ -95,5 +105,6 @@ def _draw_dots(axes: "Axes", results: ClaimResults, part: str, measure: Measure)
         axes.axvline(mean_of_runs(same).value, color=MUTED, linestyle="--", linewidth=0.9)
     label_rows(axes, names)
     axes.set_yticks(range(len(names)), names)  # whole: their ends tell them apart
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel(f"{measure.name}, {size} {results.size_name}")
     axes.set_title(part)

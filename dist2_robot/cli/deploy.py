@@ -14,7 +14,7 @@ from dist2_robot.checkpoints.hub import fetch_checkpoint
 from dist2_robot.checkpoints.manifest import read_manifest
 from dist2_robot.checkpoints.store import find_checkpoint
 from dist2_robot.cli.app import run_command
-from dist2_robot.cli.deploy_run import DeployRun
+from dist2_robot.cli.deploy_run import POLICY_LOST, ROBOT_LOST, DeployRun
 from dist2_robot.cli.environments import drawn_size
 from dist2_robot.cli.robot_host import COMMAND
 from dist2_robot.deploy.forms.exported_folder import EXPORT_FILE
@@ -75,12 +75,13 @@ def deploy(config: dict[str, Any]) -> int:
                     signal.signal(number, lambda code, _: run.stop(signal.Signals(code).name))
                 results = run.run()
             log.close()
+            results |= {"checkpoint": str(folder), "robot": robot.description.name, "mode": settings.mode}
+            results |= {"log_lines_dropped": log.dropped, "log_error": log.error}
+            write_json(output / "results.json", results)  # before the processes are closed, which may take a while
+            _tell(results, output)
     except (RobotError, LinkError) as error:
         raise OSError(first_line(error)) from error
-    results |= {"checkpoint": str(folder), "robot": robot.description.name, "mode": settings.mode}
-    results |= {"log_lines_dropped": log.dropped, "log_error": log.error}
-    write_json(output / "results.json", results)
-    _tell(results, output)
+    _tell_loss(results)
     return int(results["exit_code"])
 
 
@@ -185,8 +186,18 @@ def _tell(results: Mapping[str, Any], output: Path) -> None:
         low, high = results["success_interval"]
         rate = results["success_rate"]
         print(f"success {100 * rate:.0f} % [{100 * low:.0f}, {100 * high:.0f}] of {len(results['episodes'])} episodes")
+    if results["log_lines_dropped"]:
+        print(f"{results['log_lines_dropped']} lines are not in the log: {results['log_error']}")
     print(f"stopped: {results['reason']}")
     print(f"results: {output / 'results.json'}; dist2-report deployments=[{output}] draws a page")
+
+
+def _tell_loss(results: Mapping[str, Any]) -> None:
+    """Say in one line, the last one, what was lost."""
+    if results["exit_code"] == ROBOT_LOST:
+        print(f"dist2-deploy: lost the robot, look at it before it is armed: {results['robot_fault']}", file=sys.stderr)
+    if results["exit_code"] == POLICY_LOST:
+        print(f"dist2-deploy: lost the policy: {results['policy_fault']}", file=sys.stderr)
 
 
 def _run_of(folder: Path) -> Path:

@@ -15,8 +15,9 @@ from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.loop.machine import State
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.loop.statistics import RunStatistics
+from dist2_robot.deploy.robot import RobotError
 from dist2_robot.deploy.robots.remote_robot import RemoteRobot, RemoteSimulatedRobot
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, first_line
 from dist2_robot.evaluation.intervals import wilson_interval
 from dist2_robot.seeding import stream_seed
 
@@ -24,6 +25,7 @@ SUCCESS, TIME_LIMIT, DURATION, KEY = "success", "the episode's time is over", "d
 ENDINGS = (SUCCESS, TIME_LIMIT, DURATION, KEY)
 EPISODE_S = 10.0  # longest episode of a simulated robot whose configuration does not say, as of LeRobot's
 SIGNAL_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+ROBOT_LOST, POLICY_LOST = 3, 4  # exit codes: what failed cannot be asked any more
 
 
 class DeployRun:
@@ -47,6 +49,7 @@ class DeployRun:
         self._statistics = RunStatistics(settings.period_s)
         self._view: LiveView | None = None
         self.loop = ControlLoop(robot, link, MonotonicClock(), settings, log, self._watch)
+        self._robot_fault = self._link_fault = ""
         self._may_go_on = self._is_asking = False
         self._episodes: list[dict[str, Any]] = []
 
@@ -62,29 +65,59 @@ class DeployRun:
             raise KeyboardInterrupt  # waiting for a line of text goes on after a signal, unless it raises
 
     def run(self) -> dict[str, Any]:
-        """Connect, move, disconnect; return results as plain values."""
+        """Connect, move, disconnect; return results as plain values, also where robot or policy are lost meanwhile.
+
+        Raises:
+            RobotError: The robot cannot be connected.
+        """
         robot = self._robot.description
         self._ask_to_arm()
         self._robot.connect()
         keys = {" ": lambda: self.stop(KEY), "q": lambda: self.stop(KEY), "\n": self._go_on}
         with Keys(keys) as listener, self._drawn():
             try:
-                if isinstance(self._robot, RemoteSimulatedRobot):
-                    self._do_episodes(self._robot)
-                else:
-                    self.loop.run(self._until)
-                    self._hold_until_told(listener)
+                self._move(listener)
+            except RobotError as error:  # of a new episode: those of a tick are the loop's
+                self._robot_fault = first_line(error)
             finally:
-                self._robot.disconnect()
-        reason = self.loop.controller.machine.reason
+                self._disconnect()
         return {
-            "reason": reason,
-            "exit_code": SIGNAL_CODES.get(reason, 0 if reason in ENDINGS else 1),
+            "reason": self.loop.controller.machine.reason or self._robot_fault,
+            "exit_code": self._exit_code(),
+            "robot_fault": self._robot_fault,
+            "policy_fault": self._policy_fault(),
             "stop": robot.stop,
             "on_disconnect": robot.on_disconnect,
             "time": self._statistics.summary(),
             **self._successes(),
         }
+
+    def _move(self, keys: Keys) -> None:
+        if isinstance(self._robot, RemoteSimulatedRobot):
+            self._do_episodes(self._robot)
+        else:
+            self.loop.run(self._until)
+            self._hold_until_told(keys)
+
+    def _disconnect(self) -> None:
+        try:
+            self._robot.disconnect()
+        except RobotError as error:
+            self._robot_fault = self._robot_fault or first_line(error)
+
+    def _exit_code(self) -> int:
+        reason = self.loop.controller.machine.reason
+        if self._robot_fault:
+            return ROBOT_LOST
+        if reason in SIGNAL_CODES or reason in ENDINGS:
+            return SIGNAL_CODES.get(reason, 0)
+        return POLICY_LOST if self._policy_fault() else 1
+
+    def _policy_fault(self) -> str:
+        """Return why the policy cannot be asked any more, or that it has been silent for too long."""
+        silent_s = self._statistics.silent_s
+        silent = f"the policy has not answered for {silent_s:.1f} s" if silent_s > self._settings.hold_timeout_s else ""
+        return self._link_fault or silent
 
     def _ask_to_arm(self) -> None:
         robot, arm = self._robot.description, self._config["arm"]
@@ -127,6 +160,7 @@ class DeployRun:
 
     def _watch(self, tick: Tick) -> None:
         self._statistics(tick)
+        self._robot_fault, self._link_fault = tick.seen.robot_fault, tick.seen.link_fault
         if self._view is not None:
             self._view(tick)
 
@@ -168,15 +202,14 @@ class DeployRun:
 
         Where nobody can press a key, one that was moved is held until a signal comes; one that was not is let go.
         """
-        robot = self._robot.description
-        if robot.on_disconnect == "hold" or robot.stop == "release" or self.loop.state is not State.STOPPED:
+        if not self._robot.description.falls or self._robot_fault or self.loop.state is not State.STOPPED:
             return
         if not keys.is_listening and self._settings.mode != "live":
             return
         self._may_go_on = False
         told = "press Enter" if keys.is_listening else f"say kill -TERM {os.getpid()}: there is no terminal"
         print(f"\nheld. When it is disconnected the arm is released and may fall: support it, then {told}", flush=True)
-        while not self._may_go_on:
+        while not (self._may_go_on or self._robot_fault):
             self.loop.tick()
 
     def _go_on(self) -> None:

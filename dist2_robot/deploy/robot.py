@@ -45,6 +45,11 @@ class RobotDescription:
     notes: tuple[str, ...] = ()
     observation_units: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    @property
+    def falls(self) -> bool:
+        """Whether a real arm that stands stopped falls when it is disconnected: somebody must support it."""
+        return not self.is_simulated and self.stop == "hold" and self.on_disconnect == "release"
+
 
 @dataclass(frozen=True)
 class Reading:

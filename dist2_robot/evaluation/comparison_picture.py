@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from dist2_robot.evaluation import figures, held_out_figures
 from dist2_robot.evaluation.methods import MEAN
-from dist2_robot.evaluation.style import INK, STYLE, SURFACE, label_rows, series_color, series_marker, short
+from dist2_robot.evaluation.style import (
+    INK,
+    STYLE,
+    SURFACE,
+    label_rows,
+    legend_outside,
+    series_color,
+    series_marker,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,9 +54,9 @@ def methods_figure(comparison: Mapping[str, Any]) -> "Figure":
         _draw(axes[1], [_told(entry["mean"], "difference", "interval"), *of_tasks], index, len(rows), entry["name"])
     if differences:
         axes[1].axvline(0, color=INK, linewidth=0.9)
-        axes[1].set_xlabel(f"difference to {short(comparison['baseline'])} (percentage points)")
+        axes[1].set_xlabel(f"difference to {short(comparison['baseline'])}\n(percentage points)")
         axes[1].grid(False, axis="y")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    legend_outside(figure, axes[0], loc="outside upper center", columns=4)
     return figure
 
 

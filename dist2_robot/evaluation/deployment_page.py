@@ -10,7 +10,7 @@ import numpy as np
 
 from dist2_robot.evaluation.calibration import calibration
 from dist2_robot.evaluation.compare import format_rate
-from dist2_robot.evaluation.style import INK, MUTED, SERIES, STYLE, as_svg, with_unit
+from dist2_robot.evaluation.style import INK, MUTED, SERIES, STYLE, as_svg, legend_outside, log_scale, with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,7 +140,8 @@ def _rows(run: RobotRun) -> list[dict[str, Any]]:
         if value := time.get(entry):
             text = f"median {1000 * value['median']:.0f} ms, 99 % {1000 * value['p99']:.0f} ms"
             rows.append((name, text, "", None))
-    rows.append(("lines of the log dropped", str(run.results.get("log_lines_dropped", "?")), "0", None))
+    dropped, error = run.results.get("log_lines_dropped", "?"), run.results.get("log_error")
+    rows.append(("lines of the log dropped", f"{dropped}: {error}" if error else str(dropped), "0", None))
     return [{"what": w, "value": v, "target": t, "is_met": m} for w, v, t, m in rows]
 
 
@@ -191,7 +192,7 @@ def _joints(run: RobotRun) -> str:
         axes.set_visible(False)
     for axes in panels[-ACROSS:]:
         axes.set_xlabel("time (s)")
-    panels[0].legend(loc="upper right", ncols=3)
+    legend_outside(figure, panels[0])
     return as_svg(figure, "Joint positions over time")
 
 
@@ -213,7 +214,7 @@ def _timing(run: RobotRun) -> str:
     figure = Figure(figsize=(5.2 * ACROSS, 2.4))
     late, answers = figure.subplots(1, 2)
     late.hist(1000 * run.late_s, bins=60, color=SERIES[0], alpha=0.8)
-    late.set_yscale("log")
+    log_scale(late, "y")
     late.set(title="Ticks", xlabel="begun late by (ms)", ylabel="ticks")
     if len(run.answers):
         answers.plot(run.answers[:, 0], 1000 * run.answers[:, 1], ".", color=SERIES[2], markersize=3)
@@ -232,7 +233,7 @@ def _sureness(run: RobotRun) -> str:
     ):
         axes.plot(run.seconds, run.series[name], color=color, linewidth=0.9)
         axes.set_ylabel(label)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * axes.get_ylim()[1])  # above a line that hardly changes there is none
     axes.set_xlabel("time (s)")
     return as_svg(figure, "Entropy, expected error and speed over time")
 
@@ -270,20 +271,22 @@ def _foretold(
     """Return (K, 2, M): what the policy expected to be off, and was off, from what a person did in the shadow mode.
 
     M action dimensions are predicted; the others never moved in the recordings. A step is compared with where the robot
-    stood one period later: that is where the step was to bring it.
+    stood one period later: that is where the step was to bring it. Committed steps are left out: none was chosen there.
     """
     columns, dimensions = zip(*_predicted(head), strict=True)
     columns, empty = list(columns), np.zeros((0, 2, len(dimensions)))
     if head["settings"]["mode"] != "shadow":
         return empty
     tolerances, period_s = np.array([d["tolerance"] for d in dimensions]), 1 / head["card"]["spec"]["rate_hz"]
+    asked = [line["out"]["request"] for line in ticks if line["out"]["request"]]
+    committed = {request["sequence"]: len(request["prefix"]) for request in asked}
     pairs = []
     for line in ticks:
         for chunk in line["in"]["chunks"]:
             if chunk["expected_error"] is None:
                 continue
             at_s = chunk["observed_s"] + period_s * np.arange(1, len(chunk["actions"]) + 1)
-            known = at_s <= times_s[-1]
+            known = (at_s <= times_s[-1]) & (np.arange(len(at_s)) >= committed.get(chunk["sequence"], 0))
             places = np.minimum(np.searchsorted(times_s, at_s[known]), len(times_s) - 1)
             off = np.abs(np.array(chunk["actions"])[known] - measured[places])[:, columns] / tolerances
             expected = np.array(chunk["expected_error"])[known][:, columns] / tolerances

@@ -7,7 +7,16 @@ import numpy as np
 
 from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.evaluation.run_files import RunFiles
-from dist2_robot.evaluation.style import INK, MUTED, label_rows, series_color, series_marker, short, with_unit
+from dist2_robot.evaluation.style import (
+    INK,
+    MUTED,
+    label_rows,
+    legend_outside,
+    series_color,
+    series_marker,
+    short,
+    with_unit,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +70,7 @@ def draw_differences(axes: "Axes", differences: Sequence[Mapping[str, Any]], ord
     axes.axvline(0, color=INK, linewidth=0.9)
     axes.set_xlim(-reach, reach)
     label_rows(axes, [entry["name"] for entry in differences])
-    axes.set_xlabel(f"difference to {short(differences[0]['against'])} (percentage points)")
+    axes.set_xlabel(f"difference to {short(differences[0]['against'])}\n(percentage points)")
 
 
 def difference_figure(differences: Sequence[Mapping[str, Any]], order: Sequence[str]) -> "Figure":
@@ -120,7 +129,7 @@ def dimension_figure(runs: Sequence[RunFiles]) -> "Figure | None":
         axes.set_xlim(0, 1.06 * axes.get_xlim()[1])
         axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel(with_unit("mean absolute error", units[group[0]]))
-    _legend(figure, grid[0, 0])
+    legend_outside(figure, grid[0, 0])
     return figure
 
 
@@ -139,7 +148,7 @@ def horizon_figure(runs: Sequence[RunFiles]) -> "Figure | None":
     axes.set_xlabel("step of the action chunk (actions ahead)")
     axes.set_ylabel("held-out action error (tolerances)")
     axes.locator_params(axis="x", integer=True)
-    _legend(figure, axes)
+    legend_outside(figure, axes)
     return figure
 
 
@@ -163,7 +172,7 @@ def _curves(runs: Sequence[RunFiles], kind: str, value: Any, label: str, smooth:
     axes.set_ylabel(label)
     axes.ticklabel_format(axis="x", style="plain")
     axes.locator_params(axis="x", nbins=6)
-    _legend(figure, axes)
+    legend_outside(figure, axes)
     return figure
 
 
@@ -183,9 +192,3 @@ def _mean_error(line: Mapping[str, Any]) -> float | None:
 
 def _percent(rate: float | None) -> float | None:
     return None if rate is None else 100 * rate
-
-
-def _legend(figure: "Figure", axes: "Axes") -> None:
-    """One row above the axes, where it hides no data."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(3, max(1, len(labels))))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dist2_robot.evaluation.style import INK, MUTED, label_rows, series_color, series_marker, short
+from dist2_robot.evaluation.style import INK, MUTED, label_rows, legend_outside, series_color, series_marker, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def step_figure(scored: Scored) -> "Figure":
     axes.set_xlabel("step of the action chunk (actions ahead)")
     axes.set_ylabel("error / standard deviation")
     axes.locator_params(axis="x", integer=True)
-    _legend(figure, axes)
+    legend_outside(figure, axes)
     return figure
 
 
@@ -58,7 +58,7 @@ def dimension_figure(scored: Scored) -> "Figure":
     label_rows(axes, names)
     axes.set_xlim(left=0)
     axes.set_xlabel("error / standard deviation")
-    _legend(figure, axes)
+    legend_outside(figure, axes)
     return figure
 
 
@@ -83,7 +83,7 @@ def coverage_figure(scored: Scored) -> "Figure | None":
     axes.set_xlim(-3, 103)
     axes.set_xticks([0, 25, 50, 75, 90, 100])
     axes.set_xlabel("truths inside of the 50 % (filled) and 90 % intervals (%)")
-    _legend(figure, axes)
+    legend_outside(figure, axes)
     return figure
 
 
@@ -114,7 +114,7 @@ def draw_score_differences(axes: "Axes", differences: Sequence[Mapping[str, Any]
             axes.plot(found["difference"], row + shift, markerfacecolor=face, **look)
     axes.axvline(0, color=INK, linewidth=0.9)
     label_rows(axes, [entry["name"] for entry in differences])
-    axes.set_xlabel(f"difference to {short(differences[0]['against'])}, / standard deviation")
+    axes.set_xlabel(f"difference to {short(differences[0]['against'])},\n/ standard deviation")
 
 
 def difference_figure(compared: Mapping[str, Any], order: Sequence[str]) -> "Figure | None":
@@ -154,9 +154,3 @@ def _share(dimension: Mapping[str, Any], score: str) -> float | None:
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def _legend(figure: "Figure", axes: "Axes") -> None:
-    """One row above the axes, where it hides no data."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(3, max(1, len(labels))))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dist2_robot.evaluation.run_files import RunFiles
-from dist2_robot.evaluation.style import MUTED, SERIES, short
+from dist2_robot.evaluation.style import MUTED, SERIES, legend_outside, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,8 +39,7 @@ def start_map_figure(run: RunFiles) -> "Figure | None":
         axes.set_xlabel("x")
         axes.set_ylabel("y")
         axes.set_aspect("equal", adjustable="datalim")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    legend_outside(figure, figure.axes[0], loc="outside lower center")
     return figure
 
 

@@ -4,7 +4,7 @@ import html
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dist2_robot.actions.units import shown_unit
 
@@ -37,7 +37,7 @@ STYLE: dict[Any, Any] = {
     "grid.color": GRID,
     "grid.linewidth": 0.7,
     "text.color": INK,
-    "text.parse_math": False,  # a run may be called "$"
+    "text.parse_math": False,  # a run may be called "$"; a logarithmic axis needs `log_scale`
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.major.size": 0,
@@ -50,6 +50,8 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "dist2_robot",
 }
 LONGEST_LABEL = 26
+LEGEND_ROW_IN = 0.18
+Place = Literal["outside upper left", "outside upper center", "outside lower center"]  # in matplotlib's words
 
 
 def series_color(index: int) -> str:
@@ -63,9 +65,10 @@ def series_marker(index: int) -> str:
 
 
 def short(name: str) -> str:
-    """Return a name that fits beside an axis."""
+    """Return a name that fits beside an axis: without its middle, since names differ at their ends."""
     name = " ".join(name.split())
-    return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
+    end = LONGEST_LABEL // 2
+    return name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1 - end]}…{name[-end:]}"
 
 
 def with_unit(text: str, unit: str) -> str:
@@ -81,6 +84,45 @@ def label_rows(axes: "Axes", names: Sequence[str]) -> None:
     axes.tick_params(axis="y", labelcolor=INK)
     axes.grid(False, axis="y")
     axes.spines["left"].set_visible(False)
+
+
+def log_scale(axes: "Axes", *names: str, base: float = 10) -> None:
+    """Make axes logarithmic, with numbers that are written out: matplotlib's own are mathematics.
+
+    Args:
+        axes: Of a figure.
+        names: ``x``, ``y`` or both.
+        base: Of the logarithm.
+    """
+    from matplotlib.ticker import LogFormatter
+
+    class PlainLogFormatter(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:,.10g}" if super().__call__(x, pos) else ""
+
+    for name in names:
+        getattr(axes, f"set_{name}scale")("log", base=base)
+        axis = getattr(axes, f"{name}axis")
+        for set_formatter in (axis.set_major_formatter, axis.set_minor_formatter):
+            set_formatter(PlainLogFormatter(base))
+
+
+def legend_outside(figure: "Figure", axes: "Axes", loc: Place = "outside upper left", columns: int = 3) -> None:
+    """Put the legend of some axes where it hides no data, in as many columns as the figure has room for.
+
+    Args:
+        figure: Grows by the rows of the legend after the first.
+        axes: Whose legend it is.
+        loc: Where.
+        columns: At most.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    for count in range(min(columns, max(1, len(labels))), 0, -1):
+        legend = figure.legend(handles, labels, loc=loc, ncols=count)
+        if count == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            figure.set_figheight(figure.get_figheight() + LEGEND_ROW_IN * (-(-len(labels) // count) - 1))
+            return
+        legend.remove()
 
 
 def as_svg(figure: "Figure", description: str) -> str:

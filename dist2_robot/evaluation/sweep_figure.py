@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dist2_robot.evaluation.style import STYLE, SURFACE, series_color, series_marker, short
+from dist2_robot.evaluation.style import STYLE, SURFACE, legend_outside, series_color, series_marker, short
 from dist2_robot.evaluation.sweep import SweepRow
 
 DPI = 130
@@ -40,8 +40,7 @@ def write_sweep_picture(rows: Sequence[SweepRow], path: Path) -> Path:
         for axes in list(panels)[len(things) :]:
             axes.set_visible(False)
         figure.supylabel("success", fontsize=9)
-        handles, labels = next(iter(figure.axes)).get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        legend_outside(figure, figure.axes[0], loc="outside lower center")
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=DPI, facecolor=SURFACE)
     return path

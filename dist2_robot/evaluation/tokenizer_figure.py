@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dist2_robot.evaluation.style import GRID, INK, MUTED, SERIES, STYLE, SURFACE, label_rows, short
+from dist2_robot.evaluation.style import GRID, INK, MUTED, SERIES, STYLE, SURFACE, label_rows, log_scale, short
 from dist2_robot.evaluation.tokenizer_report import CELLS, TokenizerReport, frontier
 
 if TYPE_CHECKING:
@@ -62,17 +62,16 @@ def draw_frontier(axes: "Axes", reports: Sequence[TokenizerReport]) -> None:
                 axes.plot(used, error, "|", color=color, markersize=8)
             filled = color if report in best else SURFACE
             axes.plot(at, error, marker, color=color, markerfacecolor=filled, markersize=7, zorder=3)
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
+    log_scale(axes, "x", base=2)
+    log_scale(axes, "y")
     low = min(report.tokens_per_s * report.tokens_used / report.tokens for report in reports)
     high = max(report.tokens_per_s for report in reports)
     axes.set_xlim(low / 1.3, high * 2.6)  # room for labels
     errors = [_error(report) for report in reports]
     axes.set_ylim(min(errors) / 1.6, max(errors) * 1.6)
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())  # its own writes mathematics
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("tokens a second of motion (bar: padding left out)")
     axes.set_ylabel("mean round-trip error (tolerances)")
     axes.set_title("Cost against loss (filled: not beaten in both)")

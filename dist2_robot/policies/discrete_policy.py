@@ -231,7 +231,7 @@ class DiscretePolicy(Policy):
         else:
             tokens = torch.cat([choice.tokens for choice in choices], dim=1)
             actions = self.tokenizer.decode(tokens)
-        if prefix is not None:  # there is no doubt about what is decided
+        if prefix is not None:  # nothing is chosen there
             actions, known = prefix.put_into(actions), prefix.is_known(self.horizon)
             entropy = entropy.masked_fill(self.tokenizer.padding_mask(known), 0.0)
             expected_error = None if expected_error is None else expected_error.masked_fill(known[..., None], 0.0)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PICTURE_FILE = "results.png"
 DPI = 120
 ROW_IN = 0.27  # height of a row of either plot
+ACROSS = 8  # panels of tasks beside each other; more are drawn below
 DARK = 0.55  # from this success rate on a cell's number is white
 
 
@@ -37,9 +38,11 @@ def write_picture(results: StudyResults, output: Path) -> Path | None:
     references = [method_of(entry) for entry in results.references]
     style: dict[Any, Any] = STYLE
     with mpl.rc_context(style):
-        widths = [5.5] * bool(screened) + [3.0 + 1.5 * (1 + len(tasks_of(last)))] * bool(ended)
-        tallest = max(len({(s.method.loss, s.method.variant) for s in screened}), len(ended))
-        figure = Figure(figsize=(sum(widths), 1.4 + ROW_IN * tallest), facecolor=SURFACE)
+        across, down = _grid(1 + len(tasks_of(last)))
+        widths = [5.5] * bool(screened) + [3.0 + 1.5 * across] * bool(ended)
+        losses = len({(s.method.loss, s.method.variant) for s in screened})
+        height = max(1.4 + ROW_IN * losses, down * (1.4 + ROW_IN * len(ended)))
+        figure = Figure(figsize=(sum(widths), height), facecolor=SURFACE)
         parts = list(figure.subfigures(1, len(widths), squeeze=False, width_ratios=widths)[0])
         if screened:
             heads = list(dict.fromkeys(row["head"] for row in first))
@@ -71,7 +74,7 @@ def _draw_map(figure: "Figure | SubFigure", shown: Sequence[Standing], heads: Se
         if np.isfinite(value):
             ink = SURFACE if value > DARK else INK
             axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color=ink)
-    axes.set_xticks(range(len(heads)), heads)
+    axes.set_xticks(range(len(heads)), heads, rotation=30, ha="left", rotation_mode="anchor")
     _label_rows(axes, losses)
     axes.set_ylim(len(losses) - 0.5, -0.5)
     axes.grid(False)
@@ -84,10 +87,13 @@ def _draw_dots(
     figure: "Figure | SubFigure", shown: Sequence[Standing], tasks: Sequence[str], references: Sequence[Method]
 ) -> None:
     """Draw rates with intervals: the mean over tasks, then each task. References have a colour of their own."""
-    panels = figure.subplots(1, 1 + len(tasks), sharey=True, squeeze=False, width_ratios=[1.6, *[1.0] * len(tasks)])[0]
+    across, down = _grid(1 + len(tasks))
+    widths = [1.6, *[1.0] * (across - 1)]
+    grid = figure.subplots(down, across, sharey=True, squeeze=False, width_ratios=widths)
+    panels = list(grid.flat)
     rates: list[Mapping[int, Rate | None]] = [{i: standing.mean for i, standing in enumerate(shown)}]
     rates += [{i: standing.tasks.get(task) for i, standing in enumerate(shown)} for task in tasks]
-    for axes, title, panel in zip(panels, ["mean over tasks", *tasks], rates, strict=True):
+    for axes, title, panel in zip(panels, ["mean over tasks", *tasks], rates, strict=False):
         for row, rate in panel.items():
             _draw_rate(axes, row, rate, is_reference=shown[row].method in references)
         axes.set_xlim(-4, 104)
@@ -95,12 +101,20 @@ def _draw_dots(
         axes.set_title(title, fontsize=8.5)
         axes.set_xlabel("success (%)")
     _label_rows(panels[0], [standing.label for standing in shown])
-    for label, standing in zip(panels[0].get_yticklabels(), shown, strict=True):
-        label.set_color(series_color(int(standing.method in references)))
-    for axes in panels[1:]:
-        axes.tick_params(axis="y", labelleft=False)
+    for axes in grid[:, 0]:
+        for label, standing in zip(axes.get_yticklabels(), shown, strict=True):
+            label.set_color(series_color(int(standing.method in references)))
+    for axes in panels:
+        axes.tick_params(axis="y", labelleft=axes in grid[:, 0])
         axes.grid(False, axis="y")
         axes.spines["left"].set_visible(False)
+    for axes in panels[len(rates) :]:
+        axes.set_visible(False)
+
+
+def _grid(panels: int) -> tuple[int, int]:
+    """Return how many panels are beside each other, and below."""
+    return min(panels, ACROSS), -(-panels // ACROSS)
 
 
 def _draw_rate(axes: "Axes", row: int, rate: Rate | None, *, is_reference: bool) -> None:

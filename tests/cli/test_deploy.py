@@ -91,14 +91,27 @@ def test_a_signal_stops_the_robot_and_ends_the_run(policy: Path, tmp_path: Path,
 
 
 @pytest.mark.fault("D8")
-def test_a_killed_policy_process_stops_the_robot(policy: Path, tmp_path: Path) -> None:
+@pytest.mark.fault("A10")
+@pytest.mark.parametrize(
+    ("child", "number", "code", "said"),
+    [
+        ("policy_process", signal.SIGKILL, 4, "SIGKILL"),
+        ("policy_process", signal.SIGSTOP, 4, "no way to go on"),
+        ("robot_host", signal.SIGKILL, 3, "it ended with -9"),
+        ("robot_host", signal.SIGSTOP, 3, "no answer in"),
+    ],
+)
+def test_whatever_process_is_lost_the_run_ends_with_results(
+    policy: Path, tmp_path: Path, child: str, number: int, code: int, said: str
+) -> None:
     process = begun(policy, tmp_path)
     children = [int(x) for x in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
     names = {child: Path(f"/proc/{child}/cmdline").read_text() for child in children}
-    os.kill(next(child for child, name in names.items() if "policy_process" in name), signal.SIGKILL)
+    os.kill(next(one for one, name in names.items() if child in name), number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 1, out + err
-    assert "SIGKILL" in json.loads((tmp_path / "results.json").read_text())["reason"]
+    assert process.returncode == code, out + err
+    assert "dist2-deploy: lost the" in err.splitlines()[-1]
+    assert said in json.loads((tmp_path / "results.json").read_text())["reason"]
 
 
 @pytest.mark.fault("D13")

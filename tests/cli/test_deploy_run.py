@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from dist2_robot.cli import app, deploy, deploy_run
+from dist2_robot.cli import deploy, deploy_run
 from dist2_robot.cli.deploy_run import DeployRun
+from dist2_robot.cli.one_line import one_line
 from dist2_robot.deploy.loop.keys import Keys
 from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.robot import RobotError
@@ -152,5 +153,5 @@ def test_the_results_of_a_run_of_one_tick_are_told(begin, tmp_path: Path, capsys
 
 
 def test_an_error_that_says_nothing_is_told_by_its_kind() -> None:
-    assert app._one_line(OSError(), "deploy", []) == "OSError"
-    assert app._one_line(OSError("no disk"), "deploy", []) == "no disk"
+    assert one_line(OSError(), "deploy", []) == "OSError"
+    assert one_line(OSError("no disk"), "deploy", []) == "no disk"

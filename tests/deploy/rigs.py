@@ -1,6 +1,7 @@
 """A robot, a policy and a loop with a clock that jumps, put together for a test."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.deploy.inference import Inferred, PolicyCard
 from dist2_robot.deploy.link import ChunkRequest, LinkError, TimedChunk
 from dist2_robot.deploy.loop.control_loop import ControlLoop, Tick
+from dist2_robot.deploy.loop.log_format import header
+from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.loop.machine import State
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.serving.in_process_link import InProcessLink
@@ -57,8 +60,11 @@ class Mover:
             chunk.append(at)
         tolerances = np.array([d.tolerance for d in self.card.spec.dimensions])
         shape = (self.card.horizon, len(tolerances))
-        error = None if self.unsure is None else np.broadcast_to(self.unsure * tolerances, shape).astype(np.float32)
+        error = None if self.unsure is None else (self.unsure * np.ones(shape) * tolerances).astype(np.float32)
         entropy = np.full(self.card.horizon, 0.5, np.float32)
+        if error is not None:
+            error[: len(known)] = 0  # as of every policy: it chooses nothing there
+        entropy[: len(known)] = 0
         return Inferred(np.array(chunk, np.float32), entropy, error, 0.0)
 
     def reset(self) -> None:
@@ -158,6 +164,13 @@ class Meddler:
 
     def close(self) -> None:
         self._link.close()
+
+
+def logged(path: Path, rig: Rig) -> LogWriter:
+    """Let a rig write a log."""
+    log = LogWriter(path, header(rig.robot.description, rig.policy.card, rig.settings, {"command": "a test"}))
+    rig.loop = ControlLoop(rig.robot, rig.link, rig.clock, rig.settings, log, rig._watch)
+    return log
 
 
 def limits_kept(rig: Rig) -> float:

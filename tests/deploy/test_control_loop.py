@@ -370,6 +370,41 @@ def test_waiting_stands_still_while_the_policy_thinks() -> None:
     assert limits_kept(rig) <= 1 + 1e-6
 
 
+def test_a_committed_step_is_as_uncertain_as_when_it_was_chosen() -> None:
+    rig = Rig(latency_s=0.15, max_prefix=6)
+    chosen: list[float] = []
+
+    def number(chunk: TimedChunk) -> list[TimedChunk]:
+        chosen.append(len(chosen) + 1.0)
+        entropy, committed = np.array(chunk.entropy), len(rig.link.requests[-1].prefix)
+        entropy[committed:] = chosen[-1]
+        error = np.outer(entropy, rig.loop.controller._tolerances).astype(np.float32)
+        return [replace(chunk, entropy=entropy, expected_error=error)]
+
+    rig.link.change = number
+    rig.moving(1.0)
+    rig.latency_s = 0.04  # answers sooner than it was told: what is committed is played after it
+    rig.run(1.0)
+    running = [tick for tick in rig.ticks if tick.done.state is State.RUNNING]
+    seen = [tick.done.entropy or 0.0 for tick in running]
+    assert seen == sorted(seen)
+    assert set(seen) <= set(chosen)
+    assert [tick.done.unsure for tick in running] == pytest.approx(seen, rel=1e-6)
+    taken_over = [tick.done.entropy or 0.0 for tick in rig.ticks if tick.done.jump is not None]
+    assert len(taken_over) == len(chosen)
+    assert any(played < newest for played, newest in zip(taken_over, chosen, strict=True))
+
+
+def test_committed_steps_do_not_look_certain() -> None:
+    rig = Rig(latency_s=0.1, max_prefix=6, slow_when_unsure=2.0)
+    rig.policy.unsure = 4.0
+    rig.moving(1.0)
+    running = [tick.done for tick in rig.ticks if tick.done.state is State.RUNNING]
+    assert [done.unsure for done in running] == pytest.approx([4.0] * len(running))
+    assert [done.entropy for done in running] == pytest.approx([0.5] * len(running))
+    assert max(done.speed for done in running[1:]) == pytest.approx(0.5)
+
+
 def test_an_unsure_policy_goes_slower_and_holds() -> None:
     rig = Rig(slow_when_unsure=2.0, stop_when_unsure=8.0)
     rig.policy.unsure = 4.0

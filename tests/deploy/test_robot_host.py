@@ -321,6 +321,31 @@ def test_a_killed_host_is_told_at_once(path):
     remote.close()
 
 
+@pytest.mark.fault("A10")
+def test_a_frozen_host_is_given_up_in_time_and_woken_to_stop_its_robot(path):
+    remote = start_robot_host(
+        COMMAND, {"path": str(path), "options": {"on_disconnect": "hold"}}, answer_s=0.2, disconnect_s=0.2
+    )
+    remote.connect()
+    process = remote._host._process
+    process.send_signal(signal.SIGSTOP)
+    for method in (remote.stop, remote.disconnect):
+        with pytest.raises(RobotError, match="no answer in 200 ms"):
+            method()
+    remote.close()
+    assert process.returncode == 0
+    assert [method for _, method in calls(path)][-2:] == ["stop", "disconnect"]
+
+
+@pytest.mark.fault("A10")
+def test_an_arm_that_falls_is_held_by_the_process_of_a_lost_robot_before_it_ends(path):
+    remote = start_robot_host(COMMAND, {"path": str(path)}, hold_s=1.5)
+    remote.connect()
+    remote.close()
+    times = {method: time_s for time_s, method in reversed(calls(path))}
+    assert times["disconnect"] - times["stop"] >= 1.5
+
+
 def test_what_the_user_got_wrong_is_told_as_such():
     with pytest.raises(InputError, match="needs a path; give path="):
         start_robot_host(COMMAND, {})

@@ -1,26 +1,21 @@
 """The log of a run: replayed to the bit, and never in the way of the loop. Rows D14 and D15."""
 
+import gc
 import json
+import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
 
-from dist2_robot.deploy.loop.control_loop import ControlLoop
-from dist2_robot.deploy.loop.log_format import header
 from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.loop.machine import State
 from dist2_robot.deploy.loop.run_log import LOG_FILE, read_log, replay
 from dist2_robot.errors import InputError
-from tests.deploy.fakes import FakeRobot
-from tests.deploy.rigs import Rig
-
-
-def logged(path: Path, rig: Rig) -> LogWriter:
-    """Let a rig write a log."""
-    log = LogWriter(path, header(rig.robot.description, rig.policy.card, rig.settings, {"command": "a test"}))
-    rig.loop = ControlLoop(rig.robot, rig.link, rig.clock, rig.settings, log, rig._watch)
-    return log
+from dist2_robot.types import STATE, ObservationSpec
+from tests.deploy.fakes import FRONT, FakeClock, FakeRobot
+from tests.deploy.rigs import Rig, logged
 
 
 def eventful(folder: Path) -> Path:
@@ -125,6 +120,48 @@ def test_a_slow_disk_drops_lines_and_never_waits(tmp_path: Path, monkeypatch: py
     log.close()
     assert time.monotonic() - begin_s < 2
     assert log.error
+
+
+@pytest.mark.fault("D15")
+def test_no_picture_waits_for_the_disk(tmp_path: Path) -> None:
+    clock = FakeClock()
+    rig = Rig(robot=FakeRobot(clock, picture_size=(4, 6)), observation=ObservationSpec({STATE: 3}, {FRONT: (4, 6)}))
+    log = logged(tmp_path / LOG_FILE, rig)
+    may_write, write = threading.Event(), log._file.write
+    log._file.write = lambda text: may_write.wait(60) and write(text)  # type: ignore[method-assign]
+    pictures = []
+    for _ in range(3):
+        rig.moving(0.2)
+        assert rig.policy.asked
+        pictures += [weakref.ref(tick.seen.reading.features[FRONT]) for tick in rig.ticks if tick.seen.reading]
+        rig.ticks.clear()
+        rig.policy.asked.clear()
+        rig.link.requests.clear()
+    gc.collect()
+    still = sum(picture() is not None for picture in pictures)
+    may_write.set()
+    log.close()
+    assert len(pictures) > 10
+    assert still <= 3  # what the loop itself remembers
+    assert not log.dropped
+
+
+@pytest.mark.fault("D15")
+def test_a_line_that_cannot_be_made_costs_no_other_and_is_told_as_what_it_is(tmp_path: Path) -> None:
+    log = LogWriter(tmp_path / LOG_FILE, {})
+    for line in ({"tick": 0}, {"tick": {1, 2}}, {"tick": "\ud800"}, {"tick": 3}):
+        log.put(lambda line=line: line)
+
+    def broken() -> dict:
+        raise ZeroDivisionError("of a test")
+
+    log.put(broken)
+    log.put(lambda: {"tick": 5})
+    log.close()
+    assert [line.get("tick") for line in read_log(tmp_path)] == [None, 0, "\ud800", 3, 5]
+    assert log.dropped == 2
+    assert log.error.startswith("TypeError: ")
+    assert "slow" not in log.error
 
 
 @pytest.mark.fault("D15")

@@ -172,7 +172,7 @@ class ControlLoop:
         tick = Tick(self.counts.ticks, begun_s, seen, done, sent, timing, self.counts)
         self._count(tick, is_armed)
         if self._log is not None:
-            self._log.put(lambda: tick_line(tick.index, tick.seen, tick.done, tick.timing))
+            self._log.put(tick_line(tick.index, tick.seen, tick.done, tick.timing))
         if self._watch is not None:
             self._watch(tick)
         return tick

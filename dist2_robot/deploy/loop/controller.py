@@ -23,6 +23,7 @@ from dist2_robot.deploy.loop.reading_check import ReadingCheck
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.loop.tick import TickInput, TickOutput
 from dist2_robot.deploy.loop.timeline import Timeline
+from dist2_robot.deploy.loop.uncertainty import Uncertainty
 from dist2_robot.deploy.robot import Reading, RobotDescription
 from dist2_robot.errors import InputError, first_line
 
@@ -40,6 +41,7 @@ class _Asked:
     sequence: int
     observed_s: float
     play_s: float
+    committed: int
     is_standing: bool
 
 
@@ -154,7 +156,7 @@ class Controller:
         self._moments.clear()
         self._check.clear()
         self._asked: _Asked | None = None
-        self._chunk: TimedChunk | None = None
+        self._uncertainty = Uncertainty()  # of the steps of the newest chunk
         self._ramp: Ramp | None = None
         self._jump: float | None = None
         self._play_s, self._speed = 0.0, 1.0
@@ -221,12 +223,13 @@ class Controller:
     def _use(self, chunk: TimedChunk, asked: _Asked, seen: TickInput) -> None:
         if self.machine.state is State.READY and self.settings.mode != "shadow" and not self._may_start(chunk, seen):
             return
-        unsure = self._unsure_of(chunk, 0)
+        uncertainty = self._uncertainty_of(chunk, asked)
+        unsure, _ = uncertainty.at(0)
         most = self.settings.stop_when_unsure
         if self.machine.state is State.HOLD and unsure is not None and most is not None and unsure > most:
             self._say(f"chunk {chunk.sequence} dropped: unsure, it expects to be off by {unsure:.1f} tolerances")
             return
-        self._chunk = chunk
+        self._uncertainty = uncertainty
         self._jump = self.timeline.put(chunk.actions, asked.play_s, self._play_s)
         if self.machine.state is State.READY:
             self.machine.start()
@@ -314,8 +317,7 @@ class Controller:
         wanted = self.timeline.at(self._play_s)
         if settings.wait and wanted is not None and self._is_used_up(0.0):
             wanted = None
-        step = self.timeline.step_index(self._play_s)
-        unsure, entropy = self._unsure_of(self._chunk, step), self._entropy_of(step)
+        unsure, entropy = self._uncertainty.at(self.timeline.step_index(self._play_s))
         if settings.mode == "shadow":
             self._watch_shadow(wanted, seen.now_s)
             return _Motion(wanted=wanted, unsure=unsure, entropy=entropy)
@@ -376,7 +378,7 @@ class Controller:
             until_s = self._play_s + self._latency_s * self._speed
             prefix = self.timeline.prefix(self._play_s, until_s)[: self.card.max_prefix]
         is_standing = self.machine.state is not State.RUNNING
-        self._asked = _Asked(self._sequence, seen.now_s, self._play_s, is_standing)
+        self._asked = _Asked(self._sequence, seen.now_s, self._play_s, len(prefix), is_standing)
         self._sequence += 1
         shown = self._moments.shown()
         return ChunkRequest(self._asked.sequence, seen.now_s, shown, prefix.astype(np.float32), self.settings.task)
@@ -402,15 +404,10 @@ class Controller:
         """How long an answer is expected to take."""
         return max(self._latencies, default=self.settings.latency_s)
 
-    # How sure the policy is.
-
-    def _unsure_of(self, chunk: TimedChunk | None, step: int) -> float | None:
-        if chunk is None or chunk.expected_error is None:
-            return None
-        return float((chunk.expected_error[step] / self._tolerances)[self._is_predicted].mean())
-
-    def _entropy_of(self, step: int) -> float | None:
-        return None if self._chunk is None or self._chunk.entropy is None else float(self._chunk.entropy[step])
+    def _uncertainty_of(self, chunk: TimedChunk, asked: _Asked) -> Uncertainty:
+        times_s = [asked.play_s + k * self.timeline.period_s for k in range(asked.committed)]
+        chosen = [self.timeline.step_index(time_s) for time_s in times_s]
+        return Uncertainty.of(chunk, self._tolerances, self._is_predicted).committed_from(self._uncertainty, chosen)
 
     def _say(self, event: str) -> None:
         self._events.append(event)

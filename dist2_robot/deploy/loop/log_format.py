@@ -3,8 +3,8 @@
 Pictures are not in it, only their checksums. A action dimensions.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import numpy as np
@@ -57,8 +57,10 @@ def read_header(line: Mapping[str, Any]) -> tuple[RobotDescription, PolicyCard, 
     )
 
 
-def tick_line(index: int, seen: TickInput, done: TickOutput, timing: Mapping[str, float]) -> dict[str, Any]:
-    """Return the line of a tick.
+def tick_line(
+    index: int, seen: TickInput, done: TickOutput, timing: Mapping[str, float]
+) -> Callable[[], dict[str, Any]]:
+    """Return what makes the line of a tick: called later, in another thread, it holds none of the tick's pictures.
 
     Args:
         index: Counts the ticks of a run, from 0.
@@ -66,13 +68,18 @@ def tick_line(index: int, seen: TickInput, done: TickOutput, timing: Mapping[str
         done: What came out.
         timing: What was measured of this tick and decides nothing, in s.
     """
-    reading = None
-    if seen.reading is not None:
-        numbers = {name: x for name, x in seen.reading.features.items() if x.dtype != np.uint8}
-        reading = _plain({**vars(seen.reading), "features": numbers})
-    return {
+    if (reading := seen.reading) is not None:
+        numbers = {name: x for name, x in reading.features.items() if x.dtype != np.uint8}
+        seen = replace(seen, reading=replace(reading, features=numbers))
+    if done.request is not None:
+        done = replace(done, request=replace(done.request, features={}))
+    return lambda: {
         "tick": index,
-        "in": {**_plain(vars(seen)), "reading": reading, "chunks": [_plain(vars(c)) for c in seen.chunks]},
+        "in": {
+            **_plain(vars(seen)),
+            "reading": None if seen.reading is None else _plain(vars(seen.reading)),
+            "chunks": [_plain(vars(chunk)) for chunk in seen.chunks],
+        },
         "out": output_line(done),
         "timing": dict(timing),
     }

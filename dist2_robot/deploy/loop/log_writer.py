@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.errors import first_line
+
 CAPACITY = 3000  # lines: a minute at 50 Hz
 CLOSE_S = 10.0
 
@@ -18,6 +20,9 @@ class LogWriter:
         path: The file; its folder is made, and what was there is replaced.
         first: Its first line.
 
+    Attributes:
+        error: Why the first line was dropped; empty while none was.
+
     Raises:
         OSError: The file cannot be begun: that is known before anything moves.
     """
@@ -27,17 +32,24 @@ class LogWriter:
         self._file = path.open("w", encoding="utf-8")
         self._file.write(json.dumps(first) + "\n")
         self._file.flush()
-        self.path, self.dropped, self.error = path, 0, ""
+        self.path, self.error = path, ""
+        self._refused = self._failed = 0  # each counted by one thread alone
         self._queue: queue.Queue[Callable[[], dict[str, Any]] | None] = queue.Queue(CAPACITY)
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """How many lines are not in the file."""
+        return self._refused + self._failed
+
     def put(self, line: Callable[[], dict[str, Any]]) -> None:
-        """Hand over what makes a line; the thread calls it."""
+        """Hand over what makes a line; the thread calls it. It waits in memory, so it must not hold pictures."""
         try:
             self._queue.put_nowait(line)
         except queue.Full:
-            self.dropped += 1
+            self._refused += 1
+            self.error = self.error or "the disk is too slow"
 
     def close(self) -> None:
         """Write what is left, for some seconds at most."""
@@ -47,7 +59,7 @@ class LogWriter:
         except queue.Full:
             pass
         if self._thread.is_alive():
-            self.dropped += self._queue.qsize()
+            self._refused += self._queue.qsize()
             self.error = self.error or "the disk is too slow"
 
     def _write(self) -> None:
@@ -56,10 +68,14 @@ class LogWriter:
                 self._file.write(json.dumps(line()) + "\n")
                 if self._queue.empty():
                     self._file.flush()
-            except OSError as error:
-                self.dropped += 1
-                self.error = self.error or str(error)
+            except Exception as error:  # a line that cannot be written must not cost the others
+                self._failed += 1
+                self._note(error)
         try:
             self._file.close()
         except OSError as error:
-            self.error = self.error or str(error)
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        told = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {first_line(error)}"
+        self.error = self.error or told

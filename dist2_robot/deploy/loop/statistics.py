@@ -27,6 +27,7 @@ class RunStatistics:
         self._unsure: list[float] = []
         self._jumps: list[float] = []
         self._asked: dict[int, float] = {}
+        self._silent_since_s: float | None = None  # when the first question after the last answer was asked
         self._states: dict[str, int] = dict.fromkeys(State, 0)
         self._place = 0
         self._last: Tick | None = None
@@ -46,8 +47,10 @@ class RunStatistics:
             if chunk.sequence in self._asked:
                 self._answers.append(tick.seen.now_s - self._asked.pop(chunk.sequence))
                 self._inference.append(chunk.inference_s)
+            self._silent_since_s = None
         if tick.done.request is not None:
             self._asked = {tick.done.request.sequence: tick.seen.now_s}
+            self._silent_since_s = self._silent_since_s or tick.seen.now_s
         for kept, value in (
             (self._entropy, tick.done.entropy),
             (self._unsure, tick.done.unsure),
@@ -59,6 +62,12 @@ class RunStatistics:
     def seconds(self, tick: Tick) -> float:
         """Return how long before a tick the first armed one began."""
         return tick.begun_s - self._times[0] if self._times else 0.0
+
+    @property
+    def silent_s(self) -> float:
+        """How long the policy has not answered although it was asked; 0 where the last question was answered."""
+        since_s = self._silent_since_s
+        return 0.0 if since_s is None or self._last is None else self._last.seen.now_s - since_s
 
     def summary(self) -> dict[str, Any]:
         """Return plain values, times in s: rate, drift, overruns, latencies, how sure the policy was."""

@@ -109,7 +109,7 @@ class Timeline:
     def step_index(self, play_s: float) -> int:
         """Return which step of the newest chunk is played at a play time."""
         assert self._newest is not None
-        return min(max(int((play_s - self._newest.start_s) / self.period_s), 0), len(self._newest.actions) - 1)
+        return min(max(int((play_s - self._newest.start_s) / self.period_s + 1e-9), 0), len(self._newest.actions) - 1)
 
     def _left_of(self, change: _Change, play_s: float) -> float:
         """Return which share of a change is not blended yet, from 1 to 0."""

@@ -1,5 +1,6 @@
 """A robot that another process owns, see `robot_host`, as the control loop sees it."""
 
+import signal
 import socket
 import subprocess
 import time
@@ -10,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from dist2_robot.deploy.robot import Reading, RobotDescription, RobotError
+from dist2_robot.deploy.robots.robot_host import HOLD_S
 from dist2_robot.deploy.robots.robot_messages import description_from_message, reading_from_message
 from dist2_robot.deploy.wire import FrameReader, FrameWriter, WireError, pack, unpack
 from dist2_robot.errors import InputError
 
 ANSWER_S = 0.25  # how long a reading, a target or a stop may take
+DISCONNECT_S = 10.0  # how long letting go of the robot may take
 OPEN_S = 60.0  # how long the rest may: cameras warm up, a world is built
-_END_S = 5.0
+_HANG_UP_S, _END_S = 1.0, 5.0  # how long its process may take to end by itself, and when it is told to
 
 
 class HostConnection:
@@ -27,6 +30,7 @@ class HostConnection:
         process: The host's, whose end is told in errors.
         answer_s: How long to wait for a reading, a target or a stop.
         open_s: How long to wait for anything else.
+        disconnect_s: How long to wait for a disconnection.
     """
 
     def __init__(
@@ -36,8 +40,9 @@ class HostConnection:
         *,
         answer_s: float = ANSWER_S,
         open_s: float = OPEN_S,
+        disconnect_s: float = DISCONNECT_S,
     ) -> None:
-        self.answer_s, self.open_s = answer_s, open_s
+        self.answer_s, self.open_s, self.disconnect_s = answer_s, open_s, disconnect_s
         self._connection, self._process = connection, process
         self._reader, self._writer = FrameReader(connection), FrameWriter(connection)
         self._sequence = 0
@@ -67,13 +72,18 @@ class HostConnection:
             raise (InputError if answer.get("is_input") else RobotError)(str(answer["error"]))
         return answer.get("value")
 
-    def close(self) -> None:
-        """Hang up and see the process end; a robot that is still connected is stopped first, by the process."""
+    def close(self, hold_s: float = 0.0) -> None:
+        """Hang up and see the process end, within some seconds; a frozen one is woken, so that it stops its robot.
+
+        Args:
+            hold_s: For how long the process will hold its arm before it ends.
+        """
         self._connection.close()
         if self._process is None:
             return
+        self._process.send_signal(signal.SIGCONT)
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+            self._process.wait(_HANG_UP_S + hold_s)
             return
         self._process.terminate()
         try:
@@ -93,8 +103,9 @@ class HostConnection:
 class RemoteRobot:
     """A `deploy.robot.Robot` at the other end of a connection. Use `open_remote_robot`."""
 
-    def __init__(self, host: HostConnection, description: RobotDescription) -> None:
-        self._host, self._description = host, description
+    def __init__(self, host: HostConnection, description: RobotDescription, hold_s: float = HOLD_S) -> None:
+        self._host, self._description, self._hold_s = host, description, hold_s
+        self._is_connected = False
 
     @property
     def description(self) -> RobotDescription:
@@ -103,6 +114,7 @@ class RemoteRobot:
 
     def connect(self) -> None:
         """Open the robot."""
+        self._is_connected = True  # as far as anybody knows, also where no answer comes
         self._host.ask("connect", self._host.open_s)
 
     def read(self) -> Reading:
@@ -126,11 +138,12 @@ class RemoteRobot:
 
     def disconnect(self) -> None:
         """Close the robot; its process stays."""
-        self._host.ask("disconnect", self._host.open_s)
+        self._host.ask("disconnect", self._host.disconnect_s)
+        self._is_connected = False
 
     def close(self) -> None:
-        """Hang up and see the process end; a robot that is still connected is stopped first, by the process."""
-        self._host.close()
+        """Hang up and see the process end; a robot that is still connected is stopped, and held, by it first."""
+        self._host.close(self._hold_s if self._is_connected and self._description.falls else 0.0)
 
 
 class RemoteSimulatedRobot(RemoteRobot):
@@ -158,7 +171,8 @@ def open_remote_robot(host: HostConnection, arguments: Mapping[str, Any], **watc
         description, can_begin = description_from_message(opened["description"]), opened["can_begin"]
     except (WireError, KeyError, TypeError) as error:
         raise RobotError(f"robot's process: open: {error}") from error
-    return (RemoteSimulatedRobot if can_begin else RemoteRobot)(host, description)
+    hold_s = watch.get("hold_s", HOLD_S)
+    return (RemoteSimulatedRobot if can_begin else RemoteRobot)(host, description, hold_s)
 
 
 def start_robot_host(
@@ -167,6 +181,7 @@ def start_robot_host(
     *,
     answer_s: float = ANSWER_S,
     open_s: float = OPEN_S,
+    disconnect_s: float = DISCONNECT_S,
     **watch: float,
 ) -> RemoteRobot:
     """Start a process that owns a robot, and return that robot; its `close` ends the process.
@@ -181,6 +196,7 @@ def start_robot_host(
         arguments: Plain values, for the program to make a robot of.
         answer_s: How long a reading, a target or a stop may take.
         open_s: How long anything else may.
+        disconnect_s: How long a disconnection may.
         watch: As in `open_remote_robot`.
 
     Raises:
@@ -192,7 +208,7 @@ def start_robot_host(
         process = subprocess.Popen(
             [*command, str(theirs.fileno())], pass_fds=(theirs.fileno(),), start_new_session=True
         )
-    host = HostConnection(ours, process, answer_s=answer_s, open_s=open_s)
+    host = HostConnection(ours, process, answer_s=answer_s, open_s=open_s, disconnect_s=disconnect_s)
     try:
         return open_remote_robot(host, arguments, **watch)
     except BaseException:

@@ -167,7 +167,7 @@ class RobotHost:
 
     def _hold(self) -> None:
         description = self._robot.description
-        if description.is_simulated or description.stop == "release" or description.on_disconnect == "hold":
+        if not description.falls:
             return
         _log.error("%s is held for %.0f s, then it falls: support it", description.name, self._hold_s)
         end_s = time.monotonic() + self._hold_s

@@ -28,8 +28,9 @@ class Chunk(NamedTuple):
 
     Attributes:
         actions: (T, A), float32, in the units of ``card["spec"]``.
-        entropy: (T,), how unsure the policy was of each step, in nats, or None.
-        expected_error: (T, A), how far it expects to be off, in the unit of each dimension, or None.
+        entropy: (T,), how unsure the policy was of each step, in nats, or None; 0 at committed steps, which it did not
+            choose.
+        expected_error: (T, A), how far it expects to be off, in the unit of each dimension, or None; 0 there, too.
         inference_s: What the policy took.
     """
 
