@@ -9,7 +9,7 @@ from dist2_robot.actions.spec_file import read_spec_file
 from dist2_robot.actions.tell import tell_actions, tell_observed
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.registry import look_up
-from dist2_robot.checkpoints.store import load_policy
+from dist2_robot.checkpoints.store import find_checkpoint, load_policy
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
@@ -53,7 +53,9 @@ A reward model (dist2-train policy=reward_model) rates how far the episodes got,
 def evaluate(config: dict[str, Any]) -> int:
     """Evaluate what a config says, and let no other process write to the same folder meanwhile."""
     check_trackers(config["tracker"])
-    output = Path(config["output"] or run_of(Path(config["checkpoint"])) / "eval")
+    checkpoint = Path(config["checkpoint"])
+    find_checkpoint(checkpoint)  # before a folder is made for what is none
+    output = Path(config["output"] or run_of(checkpoint) / "eval")
     with locked(output):
         return _evaluate_checkpoint(config, output)
 

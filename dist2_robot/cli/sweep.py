@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dist2_robot.checkpoints.store import load_policy
+from dist2_robot.checkpoints.store import find_checkpoint, load_policy
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
@@ -39,6 +39,8 @@ def sweep(config: dict[str, Any]) -> int:
     runs = [config["runs"]] if isinstance(config["runs"], str) else list(config["runs"])
     if not runs:
         raise InputError("no run is named: give runs=[FOLDER,...]")
+    for run in runs:
+        find_checkpoint(Path(run))  # before a folder is made for what is none
     output = Path(config["output"] or Path(runs[0]) / "sweep")
     with locked(output):
         return _sweep(config, runs, points, output)

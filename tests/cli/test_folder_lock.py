@@ -93,11 +93,29 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, caplog)
     ],
 )
 def test_whatever_writes_to_a_folder_that_is_held_is_refused(command, tmp_path, name, options):
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "manifest.json").write_text("{}")
     with locked(tmp_path / "out"):
         outcome = command(name, *options)
     assert outcome.code == 2
     assert f"'out' is in use by process {os.getpid()}" in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("dist2-eval", ["checkpoint=none"]), ("dist2-sweep", ["runs=[none]", "over=n_action_steps"])]
+)
+@pytest.mark.parametrize("is_file", [False, True])
+def test_what_is_no_checkpoint_is_told_before_a_folder_is_made_for_its_results(
+    command, tmp_path, name, options, is_file
+):
+    if is_file:
+        (tmp_path / "none").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    outcome = command(name, *options)
+    assert outcome.code == 2
+    assert "'none'" in outcome.err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.fault("A5")

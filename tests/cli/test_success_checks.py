@@ -312,37 +312,35 @@ def made_by(run):
 
 @pytest.mark.slow
 @pytest.mark.fault("R4")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("place", "name"), CUTS)
 def test_whatever_was_not_made_after_the_last_step_is_made_by_who_resumes(
-    demonstrations, children, tmp_path, monkeypatch
+    demonstrations, children, tmp_path, monkeypatch, place, name, when
 ):
     monkeypatch.setattr(checkpoint_saver, "provenance", lambda: {"versions": {}, "git_revision": None})
     children.find("step / 100")
     options = [*OPTIONS, f"dataset.root={demonstrations}", "trainer.evaluate_every=12", "trainer.save_every=8"]
     config = compose_config("train", [*options, "output=run", "name=run"])
-    whole = tmp_path / "whole"
+    whole, run = tmp_path / "whole", tmp_path / "run"
     assert train({**config, "output": str(whole)}) == 0
-    expected = made_by(whole)
-    assert expected[2][0]["step"] == 12
-    for place, name in CUTS:
-        for when in ("before", "after"):
-            real = pkgutil.resolve_name(f"dist2_robot.{place}.{name}")
-            is_last = (lambda *a: a[-1] == 12) if name == "CheckpointSaver.__call__" else lambda *a: True
+    real = pkgutil.resolve_name(f"dist2_robot.{place}.{name}")
 
-            def cut(*arguments, real=real, when=when, is_last=is_last, **options):
-                if is_last(*arguments) and when == "before":
-                    raise Killed
-                result = real(*arguments, **options)
-                if is_last(*arguments):
-                    raise Killed
-                return result
+    def cut(*arguments, **options):
+        is_last = name != "CheckpointSaver.__call__" or arguments[-1] == 12
+        if is_last and when == "before":
+            raise Killed
+        result = real(*arguments, **options)
+        if is_last:
+            raise Killed
+        return result
 
-            run = tmp_path / f"{name}-{when}"
-            with monkeypatch.context() as patch:
-                patch.setattr(f"dist2_robot.{place}.{name}", cut)
-                with pytest.raises(Killed):
-                    train({**config, "output": str(run)})
-            assert train({**config, "output": str(run), "resume": True}) == 0
-            assert made_by(run) == expected, (name, when)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"dist2_robot.{place}.{name}", cut)
+        with pytest.raises(Killed):
+            train({**config, "output": str(run)})
+    assert train({**config, "output": str(run), "resume": True}) == 0
+    assert made_by(run) == made_by(whole)
+    assert json.loads((run / "checkpoints" / "best.json").read_text())["step"] == 12
 
 
 def children_of(parent):
