@@ -32,18 +32,6 @@ def test_success_against_executed_actions(command, run):
     assert (run / "sweep/sweep.png").stat().st_size > 5000
 
 
-def test_one_thing_is_changed_at_a_time(command, run):
-    outcome = command("dist2-sweep", f"runs=[{run}]", "over=n_action_steps", "values=[1]", *FEW)
-    usual = json.loads((run / "sweep/sweep.json").read_text())["rows"][0]["decoding"]
-    outcome = command("dist2-sweep", f"runs=[{run}]", "over=[decoding,n_action_steps]", *FEW)
-    assert outcome.code == 0, outcome.err
-    rows = json.loads((run / "sweep/sweep.json").read_text())["rows"]
-    assert {row["value"]: row["decoding"] for row in rows if row["over"] == "decoding"} == {
-        rule: rule for rule in ("argmax", "median", "local_mean")
-    }
-    assert {row["decoding"] for row in rows if row["over"] == "n_action_steps"} == {usual}
-
-
 @pytest.mark.parametrize(
     ("over", "message"),
     [
