@@ -4,6 +4,10 @@ import torch
 from torch import Tensor
 
 
+class NonFiniteOutputError(ValueError):
+    """A policy gave NaN or infinity, of inputs that are finite: its weights have grown beyond measure."""
+
+
 def all_finite(x: Tensor) -> bool:
     """Tell whether no number is NaN or infinite.
 

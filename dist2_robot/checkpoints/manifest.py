@@ -29,7 +29,7 @@ class Manifest:
     tasks: What was done in its data, in words.
     dataset: Where it learned from: folder or hub id, fingerprint, numbers of episodes and frames.
     step: Training steps behind the weights.
-    provenance: Versions of packages and source.
+    provenance: Versions of packages and source, and the ``wall_time_s`` of its training.
     golden_tasks: The tasks of the observations in its golden file; empty where none were told.
     files: File name -> sha256.
     observation_units: Feature name -> unit of each of its numbers, ``?`` where nobody knows; features that are not in

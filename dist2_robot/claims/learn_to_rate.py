@@ -94,8 +94,7 @@ def _measure(policy: Policy, windows: ChunkWindows, pairs: int, generator: torch
     rated = chunk.actions[:, 0]
     likeliest = rated
     if isinstance(policy, DiscretePolicy):
-        policy.decoding = "argmax"
-        likeliest = policy.act(batch.observation).actions[:, 0]
+        likeliest = policy.with_decoding("argmax").act(batch.observation).actions[:, 0]
     one, two = torch.randint(len(truth), (2, pairs), generator=generator)
     differ = truth[one, 0] != truth[two, 0]
     one, two = one[differ], two[differ]

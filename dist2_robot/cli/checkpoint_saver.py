@@ -1,5 +1,6 @@
 """What a training writes its checkpoints with."""
 
+import time
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -20,14 +21,29 @@ from dist2_robot.training.state import STATE_FILE
 from dist2_robot.types import Batch, Observation, Prefix
 
 KEPT_CHECKPOINTS = 2
+WALL_TIME = "wall_time_s"  # in the provenance of a checkpoint: of the whole training up to it
 
 
 class CheckpointSaver:
-    """Writes a checkpoint and keeps the last two."""
+    """Writes a checkpoint, with how long the training took up to then, and keeps the last two.
+
+    Args:
+        output: The run folder.
+        data: What is learned from.
+        environments: What for.
+        policy: As it is built; its weights are of no account.
+        before_s: How long the training took before this process, to the checkpoint that it goes on from.
+    """
 
     def __init__(
-        self, output: Path, data: TrainingData, environments: Sequence[EnvironmentSpec], policy: Learner
+        self,
+        output: Path,
+        data: TrainingData,
+        environments: Sequence[EnvironmentSpec],
+        policy: Learner,
+        before_s: float = 0.0,
     ) -> None:
+        self._began = time.monotonic() - before_s
         self.output, self.data, self.environments, self.config = output, data, environments, policy.config()
         self.policy = deepcopy(policy).eval()  # for the averaged weights; those in training may be shared out
         self.provenance = provenance()
@@ -57,7 +73,7 @@ class CheckpointSaver:
             tasks=list(self.data.table.tasks),
             dataset=self.data.describe(),
             step=step,
-            provenance=self.provenance,
+            provenance={**self.provenance, WALL_TIME: time.monotonic() - self._began},
             golden_tasks=list(seen.tasks or ()),
         )
         save_checkpoint(folder, manifest, model, {GOLDEN_FILE: golden, **(extra or {})})

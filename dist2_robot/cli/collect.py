@@ -10,6 +10,7 @@ from dist2_robot.actions.rating import RATING, SCORE, rating_spec
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.environments import choose_environment
+from dist2_robot.cli.folder_lock import locked_name
 from dist2_robot.data.writer import check_room, write_dataset
 from dist2_robot.demonstrations.attempt import Conduct
 from dist2_robot.demonstrations.collect import collect_episodes
@@ -31,8 +32,14 @@ With rate=true every moment is rated, for a reward model to learn from; that nee
 
 
 def collect(config: dict[str, Any]) -> int:
-    """Environment, expert, dataset."""
+    """Record what a config says, and let no other process write the same dataset meanwhile."""
     root = Path(config["dataset"]["root"])
+    with locked_name(root, "dataset.root"):
+        return _collect(config, root)
+
+
+def _collect(config: dict[str, Any], root: Path) -> int:
+    """Environment, expert, dataset."""
     if config["episodes"] < 1:
         raise InputError(f"episodes must be at least 1, got {config['episodes']}")
     _make_room(root, overwrite=config["overwrite"])

@@ -9,11 +9,12 @@ from dist2_robot.actions.spec_file import read_spec_file
 from dist2_robot.actions.tell import tell_actions, tell_observed
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.registry import look_up
-from dist2_robot.checkpoints.store import load_policy
+from dist2_robot.checkpoints.store import find_checkpoint, load_policy
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device, use_threads
 from dist2_robot.cli.environments import check_fits, choose_environments
 from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.cli.folder_lock import locked
 from dist2_robot.cli.held_out import held_out_windows, run_of, write_scores
 from dist2_robot.cli.rater import new_rater
 from dist2_robot.cli.trackers import check_trackers, send_evaluation, send_scores
@@ -50,21 +51,30 @@ A reward model (dist2-train policy=reward_model) rates how far the episodes got,
 
 
 def evaluate(config: dict[str, Any]) -> int:
-    """Checkpoint, environment, episodes, results."""
+    """Evaluate what a config says, and let no other process write to the same folder meanwhile."""
     check_trackers(config["tracker"])
     use_threads(config["threads"])
+    checkpoint = Path(config["checkpoint"])
+    find_checkpoint(checkpoint)  # before a folder is made for what is none
+    output = Path(config["output"] or run_of(checkpoint) / "eval")
+    with locked(output):
+        return _evaluate_checkpoint(config, output)
+
+
+def _evaluate_checkpoint(config: dict[str, Any], output: Path) -> int:
+    """Checkpoint, environment, episodes, results."""
     policy, manifest = load_policy(config["checkpoint"], str(choose_device(config["device"])))
     if config["decoding"]:
         look_up(RULES, config["decoding"], "decoding rule")
         if not isinstance(policy, DiscretePolicy):
             raise InputError(f"checkpoint '{config['checkpoint']}' has no tokens to decode: leave decoding= away")
         try:
-            policy.decoding = config["decoding"]
+            policy = policy.with_decoding(config["decoding"])
         except ValueError as error:
             raise InputError(str(error)) from error
     environments = choose_environments(config["env"], manifest.environments)
     if not environments:
-        return _score(policy, manifest, config)
+        return _score(policy, manifest, config, output)
     if config["dataset"]["root"] is not None:
         raise InputError("dataset.root= is of recorded episodes, and there is a simulation: give env=none with it")
     spec, units = policy.spec, manifest.observation_units
@@ -74,7 +84,6 @@ def evaluate(config: dict[str, Any]) -> int:
         units = tell_observed(manifest.observation_names, units, said, spec)
     what = f"checkpoint '{config['checkpoint']}'"
     told = [check_fits(environment, spec, manifest.observation_names, what, units) for environment in environments]
-    output = Path(config["output"] or run_of(Path(config["checkpoint"])) / "eval")
     about = {"checkpoint": str(config["checkpoint"]), "step": manifest.step}
     about["observation_names"] = manifest.observation_names
     results = []
@@ -93,7 +102,7 @@ def evaluate(config: dict[str, Any]) -> int:
     return 1 if results[-1]["success_rate"] is None else 0
 
 
-def _score(policy: Policy, manifest: Manifest, config: Mapping[str, Any]) -> int:
+def _score(policy: Policy, manifest: Manifest, config: Mapping[str, Any], output: Path) -> int:
     """Score recorded episodes in place of simulated ones."""
     checkpoint = Path(config["checkpoint"])
     for option in ("ensemble", "until", "max_steps", "reward_model"):
@@ -106,7 +115,6 @@ def _score(policy: Policy, manifest: Manifest, config: Mapping[str, Any]) -> int
     if config["spec"]:
         policy.spec = tell_actions(policy.spec, read_spec_file(Path(str(config["spec"]))))
     windows, data = held_out_windows(checkpoint, policy, manifest, config["dataset"]["root"], config["dataset"]["spec"])
-    output = Path(config["output"] or run_of(checkpoint) / "eval")
     about = {
         "checkpoint": str(checkpoint),
         "step": manifest.step,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.cli.app import run_command
+from dist2_robot.cli.folder_lock import locked_name
 from dist2_robot.data.importing.import_dataset import Imported, ImportOptions, import_dataset
 from dist2_robot.errors import InputError
 from dist2_robot.progress import progress_bar
@@ -41,13 +42,14 @@ def import_data(config: dict[str, Any]) -> int:
         strict=config["strict"],
     )
     root = Path(str(config["dataset"]["root"]))
-    imported = import_dataset(
-        Path(str(config["source"])),
-        root,
-        options,
-        overwrite=config["overwrite"],
-        watch=lambda names: progress_bar(names, desc="import", unit="episode"),
-    )
+    with locked_name(root, "dataset.root"):
+        imported = import_dataset(
+            Path(str(config["source"])),
+            root,
+            options,
+            overwrite=config["overwrite"],
+            watch=lambda names: progress_bar(names, desc="import", unit="episode"),
+        )
     print(format_summary(imported, root))
     return 0
 

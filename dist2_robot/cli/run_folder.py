@@ -62,10 +62,10 @@ def prepare(
     return None
 
 
-def is_finished(output: Path, steps: int) -> bool:
-    """Tell whether the run in a folder took its last step, and wrote all that it writes."""
+def has_summary(output: Path, step: int) -> bool:
+    """Tell whether the run in a folder wrote all that it writes after its last step, this one."""
     try:
-        return read_json(output / "summary.json").get("steps") == steps
+        return read_json(output / "summary.json").get("steps") == step
     except (OSError, ValueError, AttributeError):  # not there, or not what we wrote
         return False
 

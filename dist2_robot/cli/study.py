@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from dist2_robot.claims.robot import claim_robot
 from dist2_robot.claims.run import run_claim
 from dist2_robot.claims.theory import claim_theory
 from dist2_robot.cli.app import run_command
+from dist2_robot.cli.folder_lock import locked
 from dist2_robot.cli.study_job import record, train_and_evaluate
 from dist2_robot.config_dir import config_dir
 from dist2_robot.errors import InputError
@@ -68,9 +70,15 @@ and shard=[1,2]; copy their folders together, and run it once more.
 
 
 def study(config: dict[str, Any]) -> int:
-    """Study, jobs, results, tables."""
+    """Do a study or try a claim, and let no other process work in the same folder meanwhile."""
     output = Path(config["output"])
     _workers(config)  # which refuses a wrong number
+    with nullcontext() if config["report_only"] else locked(output):
+        return _study(config, output)
+
+
+def _study(config: dict[str, Any], output: Path) -> int:
+    """Study, jobs, results, tables."""
     if config["study"]["kind"] in CLAIMS:
         return _try_claim(config, output)
     chosen = _build(config["study"])

@@ -64,12 +64,12 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
     try:
         for decoding in job.decodings:
             try:
-                _decode_by(policy, decoding)
+                decoded = _decoded_by(policy, decoding)
             except ValueError as error:  # not all go with every tokenizer
                 refused[decoding] = str(error)
                 continue
             results = evaluate_policy(
-                policy,
+                decoded,
                 environment,
                 episodes=job.episodes,
                 seed=job.evaluation_seed,
@@ -88,7 +88,7 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
                 "success_rate": results["success_rate"],
                 "success_interval": results["success_interval"],
                 "outcomes": [episode["outcome"] for episode in results["per_episode"]],
-                "action_error": _action_error(policy, held_out),
+                "action_error": _action_error(decoded, held_out),
             })  # fmt: skip
     finally:
         crew.close()
@@ -107,12 +107,12 @@ def train_and_evaluate(job: Job, output: Path, keep_checkpoints: bool = False) -
     }
 
 
-def _decode_by(policy: Policy, decoding: str) -> None:
+def _decoded_by(policy: Policy, decoding: str) -> Policy:
     if decoding == DEFAULT:
-        return
+        return policy
     if not isinstance(policy, DiscretePolicy):
         raise ValueError("the policy has no tokens to decode")
-    policy.decoding = decoding
+    return policy.with_decoding(decoding)
 
 
 def _held_out(config: Mapping[str, Any]) -> ChunkWindows:

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dist2_robot.checkpoints.store import load_policy
+from dist2_robot.checkpoints.store import find_checkpoint, load_policy
 from dist2_robot.cli.app import run_command
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
 from dist2_robot.cli.evaluate import evaluate_policy
+from dist2_robot.cli.folder_lock import locked
 from dist2_robot.errors import InputError, did_you_mean
 from dist2_robot.evaluation.sweep import SweepPoint, format_sweep, summarise_sweep
 from dist2_robot.evaluation.sweep_figure import write_sweep_picture
@@ -33,13 +34,20 @@ PERTURBATIONS += ["lighting", "texture", "camera_shift"]  # of pictures
 
 
 def sweep(config: dict[str, Any]) -> int:
-    """Runs, points, evaluations, results."""
+    """Evaluate what a config says, and let no other process write to the same folder meanwhile."""
     points = _points(config["over"], config["values"])
     runs = [config["runs"]] if isinstance(config["runs"], str) else list(config["runs"])
     if not runs:
         raise InputError("no run is named: give runs=[FOLDER,...]")
+    for run in runs:
+        find_checkpoint(Path(run))  # before a folder is made for what is none
     output = Path(config["output"] or Path(runs[0]) / "sweep")
-    output.mkdir(parents=True, exist_ok=True)
+    with locked(output):
+        return _sweep(config, runs, points, output)
+
+
+def _sweep(config: Mapping[str, Any], runs: Sequence[str], points: Sequence[SweepPoint], output: Path) -> int:
+    """Runs, points, evaluations, results."""
     rows: list[dict[str, Any]] = []
     for run in runs:
         policy, manifest = load_policy(run, str(choose_device(config["device"])))
@@ -84,7 +92,7 @@ def _evaluate(
     options = {key: config[key] for key in ("episodes", "seed", "n_action_steps", "max_steps", "workers", "batch_size")}
     if point.over == "decoding":
         try:
-            policy.decoding = point.value  # type: ignore[assignment]
+            policy = policy.with_decoding(point.value)  # pyright: ignore
         except ValueError as error:
             raise InputError(str(error)) from error
     elif point.over in OPTIONS:

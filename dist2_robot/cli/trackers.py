@@ -1,6 +1,7 @@
 """Where the numbers of a training go, as its config says."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,10 @@ def send_evaluation(config: Mapping[str, Any], output: Path, results: Mapping[st
     if wanted.get("tensorboard"):
         _log_once(TensorboardTracker(output / "tensorboard"), record)
     if wanted.get("wandb"):
-        tracker = _evaluation_tracker(config, output)
-        tracker.log(record)
-        for film in results["videos"]:
-            tracker.show_video(Path(film["path"]).stem, output / film["path"], results["step"])
-        tracker.close()
+        with closing(_evaluation_tracker(config, output)) as tracker:
+            tracker.log(record)
+            for film in results["videos"]:
+                tracker.show_video(Path(film["path"]).stem, output / film["path"], results["step"])
 
 
 def send_scores(config: Mapping[str, Any], output: Path, results: Mapping[str, Any]) -> None:
@@ -66,11 +66,12 @@ def send_page(config: Mapping[str, Any], page: Path) -> None:
     """Send a report where its ``tracker`` says."""
     wanted = config["tracker"]
     if wanted.get("wandb"):
-        tracker = WandbTracker(page.parent, wanted["project"], page.stem, config, job="report", record=str(page))
-        tracker.show_page(page.stem, page)
-        tracker.close()
+        with closing(
+            WandbTracker(page.parent, wanted["project"], page.stem, config, job="report", record=str(page))
+        ) as tracker:
+            tracker.show_page(page.stem, page)
 
 
 def _log_once(tracker: Tracker, record: Mapping[str, Any]) -> None:
-    tracker.log(record)
-    tracker.close()
+    with closing(tracker):
+        tracker.log(record)

@@ -1,11 +1,12 @@
 """dist2-train: a dataset to a checkpoint."""
 
-import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from dist2_robot.actions.constants import count_dimensions
@@ -17,14 +18,13 @@ from dist2_robot.cli.checkpoint_saver import CheckpointSaver
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
 from dist2_robot.cli.environments import check_fits, choose_environments
+from dist2_robot.cli.folder_lock import locked
 from dist2_robot.cli.held_out import HELD_OUT_FILE, validation_record, write_scores
 from dist2_robot.cli.new_policy import new_policy
 from dist2_robot.cli.objective import objective
-from dist2_robot.cli.run_folder import is_finished
 from dist2_robot.cli.success_checks import SuccessChecks
-from dist2_robot.cli.trackers import new_tracker
 from dist2_robot.cli.train_frames import train_frames
-from dist2_robot.cli.training_run import new_batches, open_run, prepare_torch, run_training
+from dist2_robot.cli.training_run import new_batches, open_run, open_tracker, prepare_torch, run_training
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.json_file import write_json
@@ -32,7 +32,6 @@ from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.frame_predictor import FRAME_PREDICTOR
 from dist2_robot.policies.policy import Policy
 from dist2_robot.rollouts.environment import EnvironmentSpec
-from dist2_robot.tracking.protocol import Tracker, Trackers
 from dist2_robot.training.augmentation import Augmentation
 from dist2_robot.training.committed import RandomPrefix
 from dist2_robot.training.config import TrainerConfig
@@ -60,14 +59,18 @@ SOURCES = {"file": "what is told, and data"}  # of limits
 
 
 def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False) -> int:
+    """Train what a config says, and let no other process train in the same folder meanwhile."""
+    processes = join_processes(cpu=choose_device(config["device"]).type == "cpu")
+    with locked(Path(config["output"])) if processes.is_main_process else nullcontext():
+        recipe = train_frames if config["policy"]["name"] == FRAME_PREDICTOR else train_policy
+        return recipe(config, processes, is_stopped)
+
+
+def train_policy(config: dict[str, Any], processes: Accelerator, is_stopped: Callable[[], bool]) -> int:
     """Data, environment, policy, loss, run folder, trainer, run."""
-    if config["policy"]["name"] == FRAME_PREDICTOR:
-        return train_frames(config, is_stopped)
     output, settings = Path(config["output"]), TrainerConfig(**config["trainer"])
     change_pictures = Augmentation(**config["augmentation"])
-    device = choose_device(config["device"])
-    processes = join_processes(cpu=device.type == "cpu")
-    device = device if processes.num_processes == 1 else processes.device
+    device = choose_device(config["device"]) if processes.num_processes == 1 else processes.device
     prepare_torch(config)
     sizes, target = config["policy"], config["policy"].get("target", ACTION)
     data = load_training_data(
@@ -90,38 +93,35 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
 
     config = {**config, "name": config["name"] or output.name, "processes": processes.num_processes}
     resumed = open_run(output, config, policy, data, processes)
-    if config["resume"] == "auto" and is_finished(output, settings.steps):
+    if resumed and resumed.is_finished(output, settings):
         processes.print(f"'{output}' is finished, and stays as it is")
         return 0
-    tracker: Tracker = Trackers()
-    if processes.is_main_process:
-        tracker = new_tracker(config, output, resumed[1] if resumed else 0)
-    save = CheckpointSaver(output, data, environments, policy)
-    checks = None
-    if settings.evaluate_every and processes.is_main_process:
-        checks = SuccessChecks(output, config["evaluation"], save.write, tracker)
-    trainer = Trainer(
-        policy,
-        loss,
-        settings,
-        tracker=tracker,
-        validate=(lambda p: validation_record(p, loss, data.held_out, device)) if len(data.held_out) else None,
-        evaluate=checks,
-        save=save,
-        is_stopped=is_stopped,
-        seed=config["seed"],
-        augment=lambda batch: commit(change_pictures(batch)),
-        accelerator=processes,
-    )
-    if resumed:
-        trainer.restore(*resumed)
-    processes.print(_headline(data, policy, environments, settings))
-    for remark in data.remarks():
-        processes.print(remark)
-    clock = time.monotonic()
-    code = run_training(trainer, batches, checks, tracker)
+    save = CheckpointSaver(output, data, environments, policy, resumed.wall_time_s if resumed else 0.0)
+    with open_tracker(config, output, resumed, processes) as tracker:
+        checks = None
+        if settings.evaluate_every and processes.is_main_process:
+            checks = SuccessChecks(output, config["evaluation"], save.write, tracker)
+        trainer = Trainer(
+            policy,
+            loss,
+            settings,
+            tracker=tracker,
+            validate=(lambda p: validation_record(p, loss, data.held_out, device)) if len(data.held_out) else None,
+            evaluate=checks,
+            save=save,
+            is_stopped=is_stopped,
+            seed=config["seed"],
+            augment=lambda batch: commit(change_pictures(batch)),
+            accelerator=processes,
+        )
+        if resumed:
+            trainer.restore(resumed.state, resumed.step)
+        processes.print(_headline(data, policy, environments, settings))
+        for remark in data.remarks():
+            processes.print(remark)
+        code = run_training(trainer, batches, checks)
     if code == 0 and processes.is_main_process:
-        _write_summary(output, data, loss, device, time.monotonic() - clock)
+        _write_summary(output, data, loss, device)
         if checks and checks.best:
             rate = format_rate(checks.best["success_rate"], checks.best["success_interval"])
             print(f"best: step {checks.best['step']}, success {rate} of {checks.best['episodes']} episodes")
@@ -130,7 +130,7 @@ def train(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False
     return code
 
 
-def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: torch.device, wall_time_s: float) -> None:
+def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: torch.device) -> None:
     """Write what reports draw, and say what came out."""
     checkpoint = numbered_checkpoints(output)[-1]  # of the last step, whichever had most success
     policy, manifest = load_policy(checkpoint, str(device))
@@ -141,7 +141,6 @@ def _write_summary(output: Path, data: TrainingData, loss: nn.Module, device: to
         about = {"checkpoint": str(checkpoint), "step": manifest.step, "fingerprint": data.table.fingerprint}
         write_scores(policy, data.held_out, output / HELD_OUT_FILE, about)
     summary = {
-        "wall_time_s": wall_time_s,
         "steps": manifest.step,
         "parameters": sum(p.numel() for p in policy.parameters()),
         "device": str(device),

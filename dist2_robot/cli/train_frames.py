@@ -1,11 +1,11 @@
 """dist2-train policy=frame_predictor: recorded pictures to a checkpoint that predicts them."""
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from dist2_robot.checkpoints.frame_predictors import golden_codes, load_frame_predictor
@@ -14,19 +14,16 @@ from dist2_robot.checkpoints.store import numbered_checkpoints
 from dist2_robot.cli.checkpoint_saver import CheckpointSaver
 from dist2_robot.cli.dataset import TrainingData, load_training_data
 from dist2_robot.cli.device import choose_device
-from dist2_robot.cli.run_folder import is_finished
-from dist2_robot.cli.trackers import new_tracker
-from dist2_robot.cli.training_run import new_batches, open_run, prepare_torch, run_training
+from dist2_robot.cli.training_run import new_batches, open_run, open_tracker, prepare_torch, run_training
 from dist2_robot.data.future_windows import NEXT, FutureWindows
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.frame_measures import psnr
 from dist2_robot.evaluation.frame_strip import write_frame_strip
 from dist2_robot.json_file import write_json
 from dist2_robot.policies.frame_predictor import FramePredictor, told
-from dist2_robot.tracking.protocol import Tracker, Trackers
 from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.fresh_frame_predictor import fresh_frame_predictor
-from dist2_robot.training.processes import join_processes, leave_processes
+from dist2_robot.training.processes import leave_processes
 from dist2_robot.training.stop import EXIT_CODE
 from dist2_robot.training.trainer import Trainer
 from dist2_robot.types import Batch, Observation
@@ -45,14 +42,12 @@ class FrameSaver(CheckpointSaver):
         return seen, golden_codes(self.policy, seen)
 
 
-def train_frames(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda: False) -> int:
+def train_frames(config: dict[str, Any], processes: Accelerator, is_stopped: Callable[[], bool]) -> int:
     """Data, codes, frame predictor, loss, run folder, trainer, run."""
     output, settings, sizes = Path(config["output"]), TrainerConfig(**config["trainer"]), config["policy"]
     if settings.evaluate_every:
         raise InputError("a frame predictor acts in no environment: leave trainer.evaluate_every at 0")
-    device = choose_device(config["device"])
-    processes = join_processes(cpu=device.type == "cpu")
-    device = device if processes.num_processes == 1 else processes.device
+    device = choose_device(config["device"]) if processes.num_processes == 1 else processes.device
     prepare_torch(config)
     data = load_training_data(config["dataset"], sizes["horizon"], config["seed"])
     camera = _camera(data, sizes["camera"])
@@ -66,37 +61,35 @@ def train_frames(config: dict[str, Any], is_stopped: Callable[[], bool] = lambda
 
     config = {**config, "name": config["name"] or output.name, "processes": processes.num_processes}
     resumed = open_run(output, config, predictor, data, processes, load_frame_predictor)
-    if config["resume"] == "auto" and is_finished(output, settings.steps):
+    if resumed and resumed.is_finished(output, settings):
         processes.print(f"'{output}' is finished, and stays as it is")
         return 0
-    tracker: Tracker = Trackers()
-    if processes.is_main_process:
-        tracker = new_tracker(config, output, resumed[1] if resumed else 0)
     judged = held_out if len(held_out) else training
-    trainer = Trainer(
-        predictor,
-        loss,
-        settings,
-        tracker=tracker,
-        validate=(lambda p: validate_frames(p, loss, held_out, device)) if len(held_out) else None,
-        evaluate=None,
-        save=FrameSaver(output, data, [], predictor),
-        is_stopped=is_stopped,
-        seed=config["seed"],
-        accelerator=processes,
-    )
-    if resumed:
-        trainer.restore(*resumed)
-    height, width = predictor.codec.size
-    processes.print(
-        f"{data.episodes} episodes, {len(training)} pictures of {height} x {width} to predict {sizes['horizon']} steps "
-        f"ahead, {len(held_out)} held out; {predictor.codec.tokens} codes of {predictor.codec.vocab_size} a picture; "
-        f"{sum(p.numel() for p in predictor.parameters()):,} parameters, {settings.steps} steps"
-    )
-    clock = time.monotonic()
-    code = run_training(trainer, batches, None, tracker)
+    save = FrameSaver(output, data, [], predictor, resumed.wall_time_s if resumed else 0.0)
+    with open_tracker(config, output, resumed, processes) as tracker:
+        trainer = Trainer(
+            predictor,
+            loss,
+            settings,
+            tracker=tracker,
+            validate=(lambda p: validate_frames(p, loss, held_out, device)) if len(held_out) else None,
+            evaluate=None,
+            save=save,
+            is_stopped=is_stopped,
+            seed=config["seed"],
+            accelerator=processes,
+        )
+        if resumed:
+            trainer.restore(resumed.state, resumed.step)
+        height, width = predictor.codec.size
+        processes.print(
+            f"{data.episodes} episodes, {len(training)} pictures of {height} x {width} to predict {sizes['horizon']} "
+            f"steps ahead, {len(held_out)} held out; {predictor.codec.tokens} codes of {predictor.codec.vocab_size} a "
+            f"picture; {sum(p.numel() for p in predictor.parameters()):,} parameters, {settings.steps} steps"
+        )
+        code = run_training(trainer, batches, None)
     if code == 0 and processes.is_main_process:
-        _write_summary(output, data, judged, loss, device, time.monotonic() - clock)
+        _write_summary(output, data, judged, loss, device)
     if code in (0, EXIT_CODE):
         leave_processes(processes)
     return code
@@ -132,7 +125,7 @@ def _camera(data: TrainingData, wanted: str | None) -> str:
 
 
 def _write_summary(
-    output: Path, data: TrainingData, windows: FutureWindows, loss: nn.Module, device: torch.device, wall_time_s: float
+    output: Path, data: TrainingData, windows: FutureWindows, loss: nn.Module, device: torch.device
 ) -> None:
     """Write what reports draw, and say what came out."""
     checkpoint = numbered_checkpoints(output)[-1]
@@ -140,7 +133,6 @@ def _write_summary(
     write_frame_strip(output / STRIP_FILE, _rows(predictor, windows, device))
     found = validate_frames(predictor, loss, windows, device)
     summary = {
-        "wall_time_s": wall_time_s,
         "steps": manifest.step,
         "parameters": sum(p.numel() for p in predictor.parameters()),
         "device": str(device),

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,38 @@ from torch import Tensor
 
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.store import load_policy, read_tensors
+from dist2_robot.cli.checkpoint_saver import WALL_TIME
 from dist2_robot.cli.dataset import TrainingData
-from dist2_robot.cli.run_folder import last_checkpoint, prepare, record_changes
+from dist2_robot.cli.run_folder import has_summary, last_checkpoint, prepare, record_changes
 from dist2_robot.cli.success_checks import SuccessChecks
-from dist2_robot.cli.trackers import check_trackers
+from dist2_robot.cli.trackers import check_trackers, new_tracker
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.errors import InputError
 from dist2_robot.policies.learner import Learner
 from dist2_robot.seeding import stream_seed
-from dist2_robot.tracking.protocol import Tracker
+from dist2_robot.tracking.protocol import Tracker, Trackers
+from dist2_robot.training.config import TrainerConfig
+from dist2_robot.training.patience import Patience
 from dist2_robot.training.state import STATE_FILE, check_training_state
 from dist2_robot.training.stop import EXIT_CODE, TrainingStoppedError
 from dist2_robot.training.trainer import Trainer, TrainingFailedError
 
 Load = Callable[[Path], tuple[Learner, Manifest]]
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a training goes on: the tensors of its state, its step, and how long it took up to there."""
+
+    state: dict[str, Tensor]
+    step: int
+    wall_time_s: float
+
+    def is_finished(self, output: Path, settings: TrainerConfig) -> bool:
+        """Tell whether there is nothing left to do: it took its last step, or was out of patience, and wrote it all."""
+        is_over = self.step >= settings.steps or Patience.restored(settings.patience, self.state).is_over
+        return is_over and has_summary(output, self.step)
 
 
 def prepare_torch(config: Mapping[str, Any]) -> None:
@@ -62,11 +81,8 @@ def open_run(
     data: TrainingData,
     processes: Accelerator,
     load: Load = load_policy,
-) -> tuple[dict[str, Tensor], int] | None:
-    """Make or continue the run folder, the first process before the others.
-
-    Returns the state of the training to go on with and its step, or None to start anew.
-    """
+) -> Resumed | None:
+    """Make or continue the run folder, the first process before the others; return None to start anew."""
     resume = config["resume"]
     check_trackers(config["tracker"])
     with processes.main_process_first():
@@ -76,14 +92,12 @@ def open_run(
             checkpoint = prepare(output, config, resume=resume, overwrite=config["overwrite"], may_differ=may_differ)
     resumed = _load_checkpoint(checkpoint, policy, data, load) if checkpoint else None
     if resume and processes.is_main_process:
-        record_changes(output, config, resumed[1] if resumed else 0)
+        record_changes(output, config, resumed.step if resumed else 0)
     return resumed
 
 
-def _load_checkpoint(
-    checkpoint: Path, policy: Learner, data: TrainingData, load: Load
-) -> tuple[dict[str, Tensor], int]:
-    """Give the policy the averaged weights of a checkpoint; return the state of the training and its step."""
+def _load_checkpoint(checkpoint: Path, policy: Learner, data: TrainingData, load: Load) -> Resumed:
+    """Give the policy the averaged weights of a checkpoint; return how the training goes on from it."""
     loaded, manifest = load(checkpoint)
     if manifest.dataset.get("fingerprint") != data.table.fingerprint:
         raise InputError(f"cannot resume from '{checkpoint}': '{data.name}' has changed, give another output=")
@@ -103,20 +117,31 @@ def _load_checkpoint(
             f"cannot resume from '{checkpoint}', which does not fit the options ({reason}): give the old ones, or "
             "another output="
         ) from error
-    return state, manifest.step
+    took_s = manifest.provenance.get(WALL_TIME)  # which older checkpoints do not tell
+    return Resumed(state, manifest.step, float(took_s) if isinstance(took_s, int | float) else 0.0)
 
 
-def run_training(trainer: Trainer, batches: BatchStream, checks: SuccessChecks | None, tracker: Tracker) -> int:
-    """Train, wait for the last success check, close what was opened, and return the exit code."""
-    try:
-        trainer.run(batches.from_step(trainer.step))
-        if checks:
-            checks.wait()
-        return 0
-    except (TrainingFailedError, TrainingStoppedError) as error:
-        print(f"dist2-train: {error}", file=sys.stderr)
-        return EXIT_CODE if isinstance(error, TrainingStoppedError) else 1
-    finally:
-        if checks:
-            checks.close()
-        tracker.close()
+def open_tracker(
+    config: Mapping[str, Any], output: Path, resumed: Resumed | None, processes: Accelerator
+) -> AbstractContextManager[Tracker]:
+    """Return what takes the records of the first process, and is closed at the end."""
+    if not processes.is_main_process:
+        return closing(Trackers())
+    return closing(new_tracker(config, output, resumed.step if resumed else 0))
+
+
+def run_training(trainer: Trainer, batches: BatchStream, checks: SuccessChecks | None) -> int:
+    """Train, make the success checks that are left, and return the exit code."""
+    with closing(checks) if checks else nullcontext():
+        try:
+            if checks:
+                checks.resume(trainer.step)
+            trainer.run(batches.from_step(trainer.step))
+            if trainer.patience.is_over:
+                trainer.accelerator.print(f"out of patience: the training ended at step {trainer.step}")
+            if checks:
+                checks.wait()
+            return 0
+        except (TrainingFailedError, TrainingStoppedError) as error:
+            print(f"dist2-train: {error}", file=sys.stderr)
+            return EXIT_CODE if isinstance(error, TrainingStoppedError) else 1

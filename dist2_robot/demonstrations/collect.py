@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.util import Finalize
 
 import gymnasium as gym
 
@@ -10,7 +11,7 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.data.episode import Episode
 from dist2_robot.demonstrations.attempt import Attempt, Conduct, attempt
 from dist2_robot.errors import InputError
-from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment
+from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, close_environment, make_environment
 from dist2_robot.rollouts.process import SPAWN, bare_main, leave_interrupts_to_parent
 from dist2_robot.seeding import stream_seed
 
@@ -86,5 +87,6 @@ def _attempt(seed: int, noise_seed: int, conduct: Conduct) -> Attempt:
     if _made is None:
         assert _spec is not None
         env = make_environment(_spec)
+        Finalize(None, close_environment, (env,), exitpriority=0)  # when the process ends
         _made = env, action_spec(env)
     return attempt(*_made, seed, noise_seed, conduct)

@@ -21,7 +21,7 @@ from dist2_robot.evaluation.scores import (
     negative_log_likelihood,
     standard_deviation,
 )
-from dist2_robot.finite import all_finite
+from dist2_robot.finite import NonFiniteOutputError, all_finite
 from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.policies.policy import Policy
 from dist2_robot.seeding import stream_seed
@@ -106,7 +106,7 @@ def _scores(policy: Policy, batch: Batch) -> dict[str, Tensor]:
     tokens = policy.tokenizer.encode(batch.actions)
     logits = policy(batch.observation, tokens)  # (B, L, V)
     if not all_finite(logits):
-        raise ValueError("the policy gave logits that are not finite")
+        raise NonFiniteOutputError("the policy gave logits that are not finite")
     is_decided = batch.observation.prefix is not None
     once = policy.generation == "parallel" and not is_decided  # what `act` would do, without a second pass
     points = policy.decode(logits) if once else policy.act(batch.observation)

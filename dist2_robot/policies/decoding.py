@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from dist2_robot.finite import all_finite, mark_unless_finite
+from dist2_robot.finite import NonFiniteOutputError, all_finite, mark_unless_finite
 from dist2_robot.policies.circles import Circles
 from dist2_robot.policies.risk import RiskTables
 
@@ -175,7 +175,7 @@ def choose(logits: Tensor, meanings: Meanings, rule: str, sampling: Sampling | N
         ValueError: A logit is not finite: an argmax of NaN would be the valid token 0.
     """
     if not all_finite(logits):
-        raise ValueError("the policy gave logits that are not finite")
+        raise NonFiniteOutputError("the policy gave logits that are not finite")
     log_probabilities = torch.log_softmax(logits, dim=-1)
     probabilities = log_probabilities.exp()
     entropy = mark_unless_finite(-(probabilities * log_probabilities).sum(-1), logits)

@@ -4,7 +4,8 @@ B batch, L tokens of a chunk of T steps, n positions that are predicted at once,
 """
 
 from abc import abstractmethod
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +83,16 @@ class DiscretePolicy(Policy):
         if rule == "min_risk" and self.distance is None:
             raise ValueError("decoding 'min_risk' needs the distance whose expectation it makes small")
         self._decoding = rule
+
+    def with_decoding(self, rule: str) -> Self:
+        """Return this policy with another rule: its weights are the same tensors, and this one stays as it is.
+
+        Raises:
+            ValueError: There is no such rule, or it does not go with the tokens.
+        """
+        other = copy(self)
+        other.decoding = rule
+        return other
 
     def choosing_config(self) -> dict[str, Any]:
         """Return the part of `config` about tokens and how they are chosen."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.data.future_windows import NEXT
+from dist2_robot.finite import NonFiniteOutputError
 from dist2_robot.losses.output import LossOutput
 from dist2_robot.models.chunk_transformer import ChunkTransformer
 from dist2_robot.models.observation_encoder import ObservationEncoder
@@ -106,7 +107,7 @@ class FramePredictor(Learner):
             inputs = looks[:, place] + (self.before(chosen[-1]) if chosen else 0)
             logits = self.head(self.trunk.extend(place, inputs, cache))  # (B, V)
             if not torch.isfinite(logits).all():
-                raise ValueError("the frame predictor gave logits that are not finite")
+                raise NonFiniteOutputError("the frame predictor gave logits that are not finite")
             if generator is None:
                 chosen.append(logits.argmax(-1))
             else:

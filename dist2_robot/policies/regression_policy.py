@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dist2_robot.actions.constants import MovingColumns
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.difference import difference
-from dist2_robot.finite import all_finite, mark_unless_finite
+from dist2_robot.finite import NonFiniteOutputError, all_finite, mark_unless_finite
 from dist2_robot.losses.output import LossOutput
 from dist2_robot.models.chunk_mlp import ChunkMLP
 from dist2_robot.models.chunk_transformer import ChunkTransformer
@@ -110,7 +110,7 @@ class RegressionPolicy(Policy):
         self._check_prefix(observation)
         predicted = scaled = self(observation)
         if not all_finite(scaled):
-            raise ValueError("the policy gave actions that are not finite")
+            raise NonFiniteOutputError("the policy gave actions that are not finite")
         wraps = torch.tensor([d.wraps for d in self.columns.spec.dimensions], device=scaled.device)
         turned = torch.remainder(scaled + 1, 2)
         turned = torch.where(turned < 2, turned, 0.0) - 1  # a hair below the lower end is rounded up

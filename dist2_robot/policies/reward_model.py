@@ -16,7 +16,8 @@ class RewardModel:
     """Rates moments by the expected score.
 
     Args:
-        policy: In evaluation mode; its decoding becomes the mean, for a score is a number and not one of two ways.
+        policy: In evaluation mode; it stays as it is. Here it is decoded by the mean, for a score is a number and not
+            one of two ways.
         name: What messages call it, its checkpoint.
 
     Raises:
@@ -29,7 +30,7 @@ class RewardModel:
                 f"'{name}' is no reward model, it acts on {list(policy.spec.names)}: train policy=reward_model"
             )
         if isinstance(policy, DiscretePolicy):
-            policy.decoding = "mean"
+            policy = policy.with_decoding("mean")
         self.policy, self.name = policy, name
 
     @property

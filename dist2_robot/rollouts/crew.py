@@ -10,6 +10,7 @@ from dist2_robot.rollouts.process import SPAWN, bare_main
 from dist2_robot.rollouts.worker import Execute, Report, Reset, Slot, carry_out, serve
 
 START_TIMEOUT_S = 180.0  # imports, on a busy machine
+CLOSE_TIMEOUT_S = 5.0  # to close environments; one that hangs is killed
 
 
 class Crew:
@@ -57,11 +58,18 @@ class Crew:
         return [reports[command.slot] for command in commands]
 
     def close(self) -> None:
-        """End all workers, at once."""
-        for worker in self._workers:
-            if worker is not None:
+        """Let all workers close their environments, and end those that do not within seconds."""
+        workers, self._workers = self._workers, [None] * len(self._workers)
+        hired = [worker for worker in workers if worker is not None]
+        for worker in hired:
+            worker.dismiss()
+        deadline = time.monotonic() + CLOSE_TIMEOUT_S
+        try:
+            for worker in hired:
+                worker.join(deadline)
+        finally:  # an interrupted wait, too
+            for worker in hired:
                 worker.kill()
-        self._workers = [None] * len(self._workers)
 
     def _receive(self, worker: "_Worker", reports: dict[int, Report]) -> None:
         try:
@@ -97,9 +105,8 @@ class LocalCrew:
 
     def close(self) -> None:
         """Close all environments."""
-        for slot in self._slots.values():
-            slot.close()
-        self._slots = {}
+        while self._slots:
+            self._slots.popitem()[1].close()
 
 
 class _Worker:
@@ -139,6 +146,13 @@ class _Worker:
     def exit_code(self) -> str:
         self._process.join(timeout=1.0)
         return f"exit code {self._process.exitcode}"
+
+    def dismiss(self) -> None:
+        """Hang up, upon which the process closes its environments and ends."""
+        self.connection.close()
+
+    def join(self, deadline: float) -> None:
+        self._process.join(timeout=max(0.0, deadline - time.monotonic()))
 
     def kill(self) -> None:
         self._process.kill()

@@ -1,5 +1,6 @@
 """Find an environment by its id and read what it publishes. Imports no torch, so that workers start fast."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -11,6 +12,8 @@ import numpy as np
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.errors import InputError, did_you_mean
+
+logger = logging.getLogger(__name__)
 
 IMAGES = "observation.images."
 ENTRY_POINT_GROUP = "dist2_robot.environments"
@@ -48,12 +51,24 @@ def make_environment(spec: EnvironmentSpec, render: bool = False) -> gym.Env:
         env = gym.make(spec.id, disable_env_checker=True, **arguments)
     except (ValueError, TypeError, ImportError) as error:
         raise InputError(f"environment {spec}: {' '.join(str(error).split())}") from error
-    if spec.history > 1:
-        env = gym.wrappers.FrameStackObservation(env, spec.history, padding_type="reset")
-    for name in ("action_spec", "observation_names", "render_fps"):
-        if name not in env.metadata:
-            raise InputError(f"environment {spec.id}: its metadata has no '{name}', which dist2_robot needs")
+    try:
+        if spec.history > 1:
+            env = gym.wrappers.FrameStackObservation(env, spec.history, padding_type="reset")
+        for name in ("action_spec", "observation_names", "render_fps"):
+            if name not in env.metadata:
+                raise InputError(f"environment {spec.id}: its metadata has no '{name}', which dist2_robot needs")
+    except BaseException:
+        close_environment(env)
+        raise
     return env
+
+
+def close_environment(env: gym.Env) -> None:
+    """Free what an environment holds. One that is broken may fail at that, too, which is warned of."""
+    try:
+        env.close()
+    except Exception as error:
+        logger.warning("an environment could not be closed (%s: %s)", type(error).__name__, error)
 
 
 def action_spec(env: gym.Env) -> ActionSpec:

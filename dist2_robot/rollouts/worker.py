@@ -4,7 +4,8 @@ T actions of a chunk, A action dimensions, F film frames.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
@@ -13,7 +14,13 @@ import gymnasium as gym
 import numpy as np
 
 from dist2_robot.errors import InputError
-from dist2_robot.rollouts.environment import EnvironmentSpec, action_spec, make_environment, to_features
+from dist2_robot.rollouts.environment import (
+    EnvironmentSpec,
+    action_spec,
+    close_environment,
+    make_environment,
+    to_features,
+)
 from dist2_robot.rollouts.episode import jerk, measured
 from dist2_robot.rollouts.process import leave_interrupts_to_parent
 
@@ -78,7 +85,7 @@ def serve(connection: Connection, spec: EnvironmentSpec, render: bool) -> None:
     """
     leave_interrupts_to_parent()
     slots: dict[int, Slot] = {}
-    try:
+    with closing(connection), suppress(EOFError, OSError), slots_closed(slots):  # the parent is gone, or wants us gone
         connection.send([])
         while True:
             reports, told_at = [], time.monotonic()
@@ -89,21 +96,39 @@ def serve(connection: Connection, spec: EnvironmentSpec, render: bool) -> None:
                     reports, told_at = [], time.monotonic()
             if reports:
                 connection.send(reports)
-    except (EOFError, OSError):
-        pass  # the parent is gone, or wants us gone
 
 
 def carry_out(command: Reset | Execute, slots: "dict[int, Slot]", spec: EnvironmentSpec, render: bool) -> Report:
     """Obey in the slot that a command means, which is made if it is not there, and taken away if it breaks."""
     try:
         if command.slot not in slots:
-            slots[command.slot] = Slot(make_environment(spec, render))
+            slots[command.slot] = _new_slot(spec, render)
         return slots[command.slot].obey(command)
     except Exception as error:
-        slots.pop(command.slot, None)
+        if broken := slots.pop(command.slot, None):
+            broken.close()
         is_input_error = isinstance(error, InputError)
         message = str(error) if is_input_error else f"{type(error).__name__}: {error}"
         return Report(command.slot, error=message, is_input_error=is_input_error)
+
+
+@contextmanager
+def slots_closed(slots: "dict[int, Slot]") -> Iterator[None]:
+    """Close all that there are at the end."""
+    try:
+        yield
+    finally:
+        while slots:
+            slots.popitem()[1].close()
+
+
+def _new_slot(spec: EnvironmentSpec, render: bool) -> "Slot":
+    env = make_environment(spec, render)
+    try:
+        return Slot(env)
+    except BaseException:
+        close_environment(env)
+        raise
 
 
 class Slot:
@@ -119,8 +144,8 @@ class Slot:
         self._film_after_success = round(FILM_AFTER_SUCCESS_S * rate_hz)
 
     def close(self) -> None:
-        """Free what the environment holds."""
-        self._env.close()
+        """Free what the environment holds, however broken it is."""
+        close_environment(self._env)
 
     def obey(self, command: Reset | Execute) -> Report:
         """Do what is told and report."""

@@ -18,7 +18,7 @@ class JsonlTracker:
     def __init__(self, path: Path, resume_step: int = 0) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [line for line, record in _records(path) if record["step"] <= resume_step]
+        kept = [line for line, record in records(path) if record["step"] <= resume_step]
         rewritten = path.with_name(f".{path.name}.rewritten")
         rewritten.write_text("".join(line + "\n" for line in kept))
         rewritten.replace(path)
@@ -38,7 +38,7 @@ class JsonlTracker:
             self._file.close()
 
 
-def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield each line with what it holds, but for one that was cut off when the run was killed."""
     if not path.exists():
         return

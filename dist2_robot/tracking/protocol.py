@@ -1,6 +1,7 @@
 """Where the numbers of a run go."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 
@@ -27,5 +28,6 @@ class Trackers:
             tracker.log(record)
 
     def close(self) -> None:
-        for tracker in self.trackers:
-            tracker.close()
+        with ExitStack() as all_of_them:  # whatever one of them raises
+            for tracker in self.trackers:
+                all_of_them.callback(tracker.close)

@@ -41,3 +41,10 @@ class Patience:
         """Undo `state`."""
         self.best = float(tensors["patience.best"])
         self.without_progress = int(tensors["patience.without_progress"])
+
+    @classmethod
+    def restored(cls, validations: int, tensors: Mapping[str, Tensor]) -> "Patience":
+        """Return the patience of a checkpoint, with so many validations from now on."""
+        patience = cls(validations)
+        patience.restore(tensors)
+        return patience

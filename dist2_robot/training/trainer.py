@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
+from dist2_robot.finite import NonFiniteOutputError
 from dist2_robot.policies.learner import Learner
 from dist2_robot.progress import progress_bar
 from dist2_robot.seeding import stream_seed
@@ -40,7 +41,7 @@ class Evaluator(Protocol):
     """Finds out beside the training how well a policy does."""
 
     def submit(self, model: dict[str, Tensor], step: int, *, is_last: bool) -> None:
-        """Start to evaluate the weights of a step."""
+        """Keep the weights of a step, and start to evaluate them or put that off."""
 
     def poll(self) -> None:
         """Take note of what has been found out."""
@@ -150,7 +151,7 @@ class Trainer:
                         self.evaluate.poll()
                 try:
                     self._check_and_save()
-                except ValueError as error:  # finite weights, yet so large that what they give is not
+                except NonFiniteOutputError as error:  # finite weights, yet so large that what they give is not
                     raise TrainingFailedError(f"step {self.step}: {error}: {_LOWER_THE_RATE}") from error
                 if self._agree(self.is_stopped()) and self.step < config.steps:
                     if not (self._skipped_in_a_row or _is_due(self.step, config.save_every)):
@@ -252,12 +253,12 @@ class Trainer:
             self._log("validation", found)
             self.patience.note(found)
         last = last or self.patience.is_over
-        if last or _is_due(self.step, config.save_every):
-            self._save()
         is_judged = config.evaluate_every > 0 and (last or _is_due(self.step, config.evaluate_every))
         model = self.average.state(self.policy) if is_judged else {}  # all processes have a part in it
-        if is_judged and self.evaluate is not None:
+        if is_judged and self.evaluate is not None:  # before the checkpoint, to be found by who goes on from that
             self.evaluate.submit(model, self.step, is_last=last)
+        if last or _is_due(self.step, config.save_every):
+            self._save()
 
     def _save(self) -> None:
         state = training_state(self.policy, self.optimizer, self.average)

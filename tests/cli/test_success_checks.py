@@ -1,15 +1,21 @@
 """Success checks beside a training, on an environment that takes a second."""
 
 import json
+import pkgutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from dist2_robot.checkpoints.manifest import MANIFEST_FILE
 from dist2_robot.checkpoints.store import find_checkpoint, load_policy
+from dist2_robot.cli import checkpoint_saver
+from dist2_robot.cli.compose import compose_config
 from dist2_robot.cli.success_checks import SuccessChecks
+from dist2_robot.cli.train import train
 from dist2_robot.tracking.jsonl import JsonlTracker
 from tests.cli.small import SMALL
 
@@ -70,6 +76,13 @@ def test_a_training_tells_its_success_and_keeps_the_best(command, demonstrations
 
 
 WRITE = "import pathlib as p; p.Path('eval').mkdir(); p.Path('eval/results.json').write_text('{}')"
+FIND = """
+import json, pathlib
+step = int(pathlib.Path.cwd().name.removeprefix('step_'))
+found = {{"step": step, "success_rate": {}, "success_interval": [0, 1], "episodes": 2, "errors": 0}}
+pathlib.Path('eval').mkdir()
+pathlib.Path('eval/results.json').write_text(json.dumps(found))
+"""
 
 
 class Saved:
@@ -78,6 +91,7 @@ class Saved:
     def __call__(self, folder, model, step):
         folder.mkdir(parents=True)
         (folder / "step").write_text(str(step))
+        (folder / MANIFEST_FILE).write_text("{}")
 
 
 class Children:
@@ -93,9 +107,8 @@ class Children:
         return self.started[-1]
 
     def find(self, rate):
-        """Let the next check find a rate, at once."""
-        results = {"success_rate": rate, "success_interval": [0, 1], "episodes": 2, "errors": 0}
-        self.code = WRITE.format(json.dumps(results))
+        """Let the next check find a rate, an expression that may know the step, at once."""
+        self.code = FIND.format(rate)
 
     def sleep(self):
         """Let the next check take for ever."""
@@ -158,7 +171,7 @@ def test_a_check_that_still_runs_leaves_the_next_out_and_is_told(checks, childre
 
 def test_the_last_check_waits_for_the_one_before(checks, children, tmp_path, capsys):
     children.find(0.0)
-    children.code = f"import time; time.sleep(0.3); {children.code}"
+    children.code = f"import time; time.sleep(0.3)\n{children.code}"
     checks.submit({}, 1, is_last=False)
     children.find(1.0)
     checks.submit({}, 2, is_last=True)
@@ -192,13 +205,142 @@ def test_a_check_that_fails_is_told_and_harms_nothing(checks, children, tmp_path
     assert [record["step"] for record in records(tmp_path, "success")] == [2]
 
 
-def test_closing_leaves_no_process_and_no_folder_behind(checks, children, tmp_path):
+def test_closing_leaves_no_process_behind_and_the_checks_to_be_made_later(checks, children, tmp_path, tracker):
     children.sleep()
     checks.submit({}, 1, is_last=False)
+    checks.submit({}, 2, is_last=True)
     checks.close()
     assert children.started[0].poll() is not None
-    assert list((tmp_path / "checks").iterdir()) == []
     checks.close()  # nothing left to do
+    children.find(0.5)
+    later = SuccessChecks(tmp_path, {}, Saved(), tracker)
+    later.resume(2)
+    later.wait()
+    assert [record["step"] for record in records(tmp_path, "success")] == [1, 2]
+    assert list((tmp_path / "checks").iterdir()) == []
+
+
+def test_checks_of_steps_that_come_again_are_begun_anew(checks, children, tmp_path, tracker):
+    children.sleep()
+    checks.submit({}, 4, is_last=False)
+    checks.close()
+    (tmp_path / "checks" / ".step_0000002.unfinished").mkdir()
+    later = SuccessChecks(tmp_path, {}, Saved(), tracker)
+    later.resume(3)  # the last checkpoint
+    later.wait()
+    assert list((tmp_path / "checks").iterdir()) == []
+    assert len(children.started) == 1
+    children.find(1.0)
+    later.submit({}, 4, is_last=False)
+    later.wait()
+    assert [record["step"] for record in records(tmp_path, "success")] == [4]
+
+
+class Killed(BaseException):
+    """No part of a program catches this."""
+
+
+def check_two(run):
+    """Make the checks that are left of two, of which the first is the better."""
+    checks = SuccessChecks(run, {}, Saved(), JsonlTracker(run / "metrics.jsonl", 2))
+    checks.resume(2)
+    checks.wait()
+
+
+def all_files(run):
+    return {str(path.relative_to(run)): path.is_file() and path.read_text() for path in run.rglob("*")}
+
+
+@pytest.mark.fault("R4")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("function", ["Popen", "put_in_place", "write_json", "remove_folder", "JsonlTracker.log"])
+def test_checks_that_were_cut_off_anywhere_end_as_if_nothing_had_happened(
+    children, tmp_path, monkeypatch, function, when
+):
+    where = {"Popen": "subprocess.Popen", "JsonlTracker.log": "dist2_robot.tracking.jsonl.JsonlTracker.log"}
+    where = where.get(function, f"dist2_robot.cli.success_checks.{function}")
+    children.find("0.5 / step")
+    runs = [tmp_path / name for name in ("whole", "first", "second")]
+    for calls, run in enumerate(runs):  # the n-th call is the last, but for the first run
+        for step in (1, 2):
+            Saved()(run / "checks" / f"step_{step:07d}", {}, step)
+        left, real = [None] * calls, pkgutil.resolve_name(where)
+
+        def cut(*arguments, left=left, real=real, **options):
+            if len(left) == 1 and when == "before":
+                raise Killed
+            result = real(*arguments, **options)
+            if left and left.pop() is None and not left:
+                raise Killed
+            return result
+
+        with monkeypatch.context() as patch, suppress(Killed):
+            patch.setattr(where, cut)
+            check_two(run)
+        for process in children.started:
+            process.wait()
+        check_two(run)
+        assert all_files(run) == all_files(runs[0])
+    assert [record["step"] for record in records(runs[0], "success")] == [1, 2]
+    assert json.loads((runs[0] / "checkpoints" / "best.json").read_text())["step"] == 1
+
+
+CUTS = [
+    ("cli.checkpoint_saver", "CheckpointSaver.__call__"),
+    ("cli.success_checks", "SuccessChecks.submit"),
+    ("cli.success_checks", "SuccessChecks.wait"),
+    ("cli.success_checks", "SuccessChecks._take"),
+    ("cli.train", "distribution_examples"),
+    ("cli.train", "write_scores"),
+    ("cli.train", "write_json"),
+]
+
+
+def made_by(run):
+    """Return all that a run with success checks is for, without what the clock says."""
+    summary = json.loads((run / "summary.json").read_text())
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = [{key: x for key, x in line.items() if key != "samples_per_s"} for line in lines]
+    return (
+        sorted(lines, key=lambda line: (line["step"], line["kind"])),
+        {key: x for key, x in summary.items() if key != "wall_time_s"},
+        [json.loads((run / name).read_text()) for name in ("checkpoints/best.json", "examples.json")],
+        sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_dir()),
+        [(run / "checkpoints" / name / "model.safetensors").read_bytes() for name in ("best", "step_0000012")],
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.fault("R4")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("place", "name"), CUTS)
+def test_whatever_was_not_made_after_the_last_step_is_made_by_who_resumes(
+    demonstrations, children, tmp_path, monkeypatch, place, name, when
+):
+    monkeypatch.setattr(checkpoint_saver, "provenance", lambda: {"versions": {}, "git_revision": None})
+    children.find("step / 100")
+    options = [*OPTIONS, f"dataset.root={demonstrations}", "trainer.evaluate_every=12", "trainer.save_every=8"]
+    config = compose_config("train", [*options, "output=run", "name=run"])
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert train({**config, "output": str(whole)}) == 0
+    real = pkgutil.resolve_name(f"dist2_robot.{place}.{name}")
+
+    def cut(*arguments, **options):
+        is_last = name != "CheckpointSaver.__call__" or arguments[-1] == 12
+        if is_last and when == "before":
+            raise Killed
+        result = real(*arguments, **options)
+        if is_last:
+            raise Killed
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"dist2_robot.{place}.{name}", cut)
+        with pytest.raises(Killed):
+            train({**config, "output": str(run)})
+    assert train({**config, "output": str(run), "resume": True}) == 0
+    assert made_by(run) == made_by(whole)
+    assert json.loads((run / "checkpoints" / "best.json").read_text())["step"] == 12
 
 
 def children_of(parent):

@@ -3,9 +3,11 @@
 import hashlib
 import itertools
 import json
+import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sysconfig
 import time
@@ -18,6 +20,8 @@ from safetensors.torch import load_file
 
 from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden
 from dist2_robot.checkpoints.store import MODEL_FILE, find_checkpoint, load_policy, read_tensors
+from dist2_robot.cli import checkpoint_saver
+from dist2_robot.cli.folder_lock import locked
 from dist2_robot.training.stop import EXIT_CODE
 from tests.cli.small import SMALL
 from tests.data.recordings import JOINTS, TASK, write_reach
@@ -137,10 +141,72 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(command, reach, tmp_path)
     arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL]
     first = command(*arguments)
     before = weights(tmp_path / "run"), metrics(tmp_path / "run")
-    again = command(*arguments, "resume=true")
-    assert again.code == 0
-    assert held_out_errors(again.out) == held_out_errors(first.out)
+    assert "is finished" not in first.out
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.json")}
+    for resume in ("true", "auto"):
+        again = command(*arguments, f"resume={resume}")
+        assert again.code == 0
+        assert again.out.strip() == "'run' is finished, and stays as it is"
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.json")} == files
     assert before == (weights(tmp_path / "run"), metrics(tmp_path / "run"))
+
+
+@pytest.mark.fault("R4")
+def test_a_run_that_was_out_of_patience_is_finished(command, reach, tmp_path):
+    arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL, "trainer.validate_every=2"]
+    arguments += ["trainer.learning_rate=1e-30"]  # nothing gets better
+    outcome = command(*arguments, "trainer.patience=2")
+    assert "out of patience: the training ended at step 6" in outcome.out
+    summary = (tmp_path / "run" / "summary.json").read_bytes()
+    for resume in ("auto", "true"):
+        outcome = command(*arguments, "trainer.patience=2", f"resume={resume}")
+        assert outcome.out.strip() == "'run' is finished, and stays as it is"
+    assert (tmp_path / "run" / "summary.json").read_bytes() == summary
+    # With more patience it has something left to do, and without its summary something left to write.
+    outcome = command(*arguments, "trainer.patience=4", "resume=auto", "resume_changed=true")
+    assert "the training ended at step 10" in outcome.out
+    (tmp_path / "run" / "summary.json").unlink()
+    assert command(*arguments, "trainer.patience=4", "resume=auto").code == 0
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 10
+
+
+class CountingClock:
+    """A second passes whenever somebody looks."""
+
+    now = 0
+
+    def monotonic(self):
+        self.now += 1
+        return self.now
+
+
+def test_the_time_of_a_resumed_run_is_that_of_all_its_parts(command, reach, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint_saver, "time", CountingClock())
+    arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL, "trainer.save_every=8"]
+    summary = tmp_path / "run" / "summary.json"
+    assert command(*arguments).code == 0
+    assert json.loads(summary.read_text())["wall_time_s"] == 3  # looked at for the steps 8, 16 and 20
+    more = ["resume=true", "resume_changed=true", "trainer.steps=30"]
+    assert command(*arguments, *more).code == 0
+    assert json.loads(summary.read_text())["wall_time_s"] == 5  # and 24 and 30
+    summary.unlink()
+    assert command(*arguments, *more).code == 0
+    assert json.loads(summary.read_text())["wall_time_s"] == 5  # nothing was left to train
+
+
+@pytest.mark.fault("A5")
+def test_a_second_training_in_one_folder_is_refused(command, reach, tmp_path):
+    arguments = ["dist2-train", f"dataset.root={reach}", "output=run", *SMALL]
+    assert command(*arguments).code == 0
+    kept = weights(tmp_path / "run"), metrics(tmp_path / "run")
+    with locked(tmp_path / "run"):
+        for change in ("resume=true", "resume=auto", "overwrite=true"):
+            outcome = command(*arguments, change)
+            assert outcome.code == 2
+            assert f"'run' is in use by process {os.getpid()} on {socket.gethostname()}" in outcome.err
+            assert outcome.err.count("\n") == 1
+    assert kept == (weights(tmp_path / "run"), metrics(tmp_path / "run"))
+    assert command(*arguments, "resume=true").code == 0
 
 
 def test_the_summary_is_of_the_last_step_whichever_was_best(command, reach, tmp_path):

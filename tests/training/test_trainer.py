@@ -11,6 +11,7 @@ from dist2_robot.data.folder import open_folder
 from dist2_robot.data.table import read_table
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.errors import InputError
+from dist2_robot.finite import NonFiniteOutputError
 from dist2_robot.losses.output import LossOutput
 from dist2_robot.training.committed import RandomPrefix
 from dist2_robot.training.config import TrainerConfig
@@ -203,6 +204,36 @@ def test_a_loss_that_is_broken_at_the_end_is_no_success(stream):
     with pytest.raises(TrainingFailedError, match="at the last step, 12"):
         trainer.run(stream.from_step(0))
     assert [step for *_, step in trainer.save] == [5, 10]
+
+
+class Raising:
+    """Validates or saves with an error."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __call__(self, *_):
+        raise self.error
+
+
+@pytest.mark.fault("R7")
+@pytest.mark.parametrize("place", ["validate", "save"])
+@pytest.mark.parametrize("error", [ValueError("a file of another kind"), InputError("the disk is not yours")])
+def test_an_error_that_is_not_of_the_numbers_keeps_its_own_words(stream, place, error):
+    trainer = make()
+    setattr(trainer, place, Raising(error))
+    with pytest.raises(type(error), match=str(error)) as raised:
+        trainer.run(stream.from_step(0))
+    assert raised.value is error
+
+
+@pytest.mark.fault("R7")
+@pytest.mark.parametrize("place", ["validate", "save"])
+def test_a_policy_whose_output_is_not_finite_is_told_to_learn_slower(stream, place):
+    trainer = make()
+    setattr(trainer, place, Raising(NonFiniteOutputError("the policy gave logits that are not finite")))
+    with pytest.raises(TrainingFailedError, match=r"logits that are not finite: lower trainer\.learning_rate"):
+        trainer.run(stream.from_step(0))
 
 
 def test_checks_see_the_averaged_weights_and_leave_the_present_ones(stream):

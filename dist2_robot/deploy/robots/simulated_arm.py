@@ -14,7 +14,14 @@ from dist2_robot.deploy.clock import Clock, MonotonicClock
 from dist2_robot.deploy.limits import MotionLimits
 from dist2_robot.deploy.robot import Reading, RobotDescription, RobotError
 from dist2_robot.errors import InputError
-from dist2_robot.rollouts.environment import IMAGES, EnvironmentSpec, action_spec, make_environment, to_features
+from dist2_robot.rollouts.environment import (
+    IMAGES,
+    EnvironmentSpec,
+    action_spec,
+    close_environment,
+    make_environment,
+    to_features,
+)
 
 MAX_CATCH_UP_S = 1.0  # of physics at once: after a longer pause the rest of it did not happen
 PICTURE_PERIOD_S = 0.03  # a younger picture is shown again: cameras have some 30 a second, and drawing is slow
@@ -46,7 +53,11 @@ class SimulatedArm:
         self._clock = clock or MonotonicClock()
         made = make_environment(replace(environment, history=1))
         self._env: Any = made.unwrapped
-        self._description = _describe(environment, self._env, velocity or {})
+        try:
+            self._description = _describe(environment, self._env, velocity or {})
+        except BaseException:
+            close_environment(made)
+            raise
         self._seed = seed
         self._is_connected = self._is_in_episode = False
         self._now_s = 0.0  # up to when physics has run

@@ -20,6 +20,8 @@ class Walk(gym.Env):
         goal: Where success begins.
         fails_to_build: Raise in the constructor.
         tells: Give rewards, and tell of numbers, of what is none, and once of NaN.
+        diary: A file that gets a line when it is built, and one when it is closed.
+        fails_to_close: Raise at that.
     """
 
     metadata = {
@@ -32,10 +34,21 @@ class Walk(gym.Env):
     observation_space = gym.spaces.Dict({"agent_pos": gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)})
     task, task_description, _max_episode_steps = "walk", "Walk to the right.", 20
 
-    def __init__(self, faults=None, goal=5.0, fails_to_build=False, tells=False, render_mode=None):
+    def __init__(
+        self,
+        faults=None,
+        goal=5.0,
+        fails_to_build=False,
+        tells=False,
+        diary=None,
+        fails_to_close=False,
+        render_mode=None,
+    ):
         if fails_to_build:
             raise ValueError("no such walk")
         self.faults, self.goal, self.tells, self.render_mode = faults or {}, goal, tells, render_mode
+        self.diary, self.fails_to_close = diary, fails_to_close
+        self._write("built")
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -63,6 +76,16 @@ class Walk(gym.Env):
             info |= {"height": np.nan if self.steps == 20 else rise, "steps": np.array(self.steps), "seen": np.bool_(1)}
             info |= {"place": self.position, "name": "walk", "one": np.ones(1), "flag": True, "none": None}
         return self._observation(), 0.25 * self.tells, terminated, self.steps >= self._max_episode_steps, info
+
+    def close(self):
+        self._write("closed")
+        if self.fails_to_close:
+            raise RuntimeError("the door is stuck")
+
+    def _write(self, line):
+        if self.diary:
+            with open(self.diary, "a") as file:  # noqa: PTH123
+                file.write(f"{line}\n")
 
     def expert_action(self):
         return np.array([0.5, 0.0], np.float32)
