@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import redirect_stdout
 from typing import Any
 
 import hydra
@@ -27,6 +28,8 @@ from dist2_robot.cli.multirun import Objective, SweptJobError, do_job, in_sweep,
 from dist2_robot.cli.one_line import one_line
 from dist2_robot.config_dir import config_dir
 from dist2_robot.errors import InputError
+from dist2_robot.printable import PrintableStream, printable
+from dist2_robot.printable import one_line as in_one_line
 
 LOG_FORMAT = "%(levelname)s: %(message)s"
 
@@ -54,7 +57,7 @@ def _compose_and_run(name: str, config_name: str, task: Task, objective: Objecti
     arguments = sys.argv[1:]
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say them in one line
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    start_logging()
     exit_code = 0
     failure: Exception | None = None
 
@@ -74,7 +77,8 @@ def _compose_and_run(name: str, config_name: str, task: Task, objective: Objecti
             signal.signal(signal.SIGTERM, _exit_at_once)
             options = [argument for argument in arguments if argument not in SWEEP]
             sys.argv[1:] = [SWEEP[0], *options]  # Hydra takes the flag before or after all options, not among them
-        hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(call_task)()
+        with redirect_stdout(PrintableStream(sys.stdout)):
+            hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(call_task)()
         if failure:
             raise failure
     except KeyboardInterrupt:
@@ -82,7 +86,7 @@ def _compose_and_run(name: str, config_name: str, task: Task, objective: Objecti
         sys.exit(130)
     except SweptJobError as error:
         again = "; the same command with resume=auto does what is left" if objective else ""
-        print(f"{name}: the sweep is incomplete: {error.message}{again}", file=sys.stderr)
+        print(f"{name}: the sweep is incomplete: {in_one_line(error.message)}{again}", file=sys.stderr)
         sys.exit(error.code)
     except (InputError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
@@ -101,7 +105,7 @@ def _do_swept(
     cfg: DictConfig, name: str, config_name: str, arguments: Sequence[str], task: Task, objective: Objective | None
 ) -> float | None:
     """Do the present job of a sweep."""
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)  # a process of its own has none yet
+    start_logging()  # a process of its own has none yet
     config: dict[str, Any] = {}
 
     def do() -> int:
@@ -117,6 +121,20 @@ def _do_swept(
         say=lambda error: one_line(error, config_name, arguments),
         objective=(lambda: objective(config)) if objective else None,
     )
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Warnings, too, may quote what is in a file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def start_logging() -> None:
+    """Print warnings to standard error, if nobody does yet."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_PrintableFormatter(LOG_FORMAT))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _exit_at_once(number: int, _: object) -> None:

@@ -56,8 +56,8 @@ def locked_name(folder: Path, key: str) -> Iterator[None]:
     """Hold the name of a folder that appears only when it is complete. Arguments and errors as of `locked`."""
     place = folder.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
-    beside = [place.with_name(f".{place.name}{name}") for name in (LOCK, HOLDER)]
-    with _held(*beside, f"'{folder}'", key):
+    lock, holder = (place.with_name(f".{place.name}{name}") for name in (LOCK, HOLDER))
+    with _held(lock, holder, f"'{folder}'", key):
         yield
 
 

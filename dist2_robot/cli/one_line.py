@@ -9,9 +9,15 @@ from omegaconf.errors import MissingMandatoryValue
 from dist2_robot.cli.defaults import defaults, known_keys, suggest
 from dist2_robot.cli.kinds import open_mapping
 from dist2_robot.errors import InputError, did_you_mean
+from dist2_robot.printable import one_line as in_one_line
 
 
 def one_line(error: Exception, config_name: str, arguments: Sequence[str]) -> str:
+    """Say what is wrong in a line that can be printed, whatever files it quotes."""
+    return in_one_line(_say(error, config_name, arguments)) or type(error).__name__
+
+
+def _say(error: Exception, config_name: str, arguments: Sequence[str]) -> str:
     """Say what is wrong with the command line, with the nearest right word."""
     if isinstance(error, InputError):
         return str(error)
@@ -23,7 +29,7 @@ def one_line(error: Exception, config_name: str, arguments: Sequence[str]) -> st
         options = [str(o) for o in error.options or []]
         return f"there is no {group} '{option}'.{did_you_mean(option, options)} Known: {', '.join(options)}"
     if isinstance(error, OSError | BrokenExecutor):
-        return " ".join(str(error).split()) or type(error).__name__
+        return str(error)
     standard = defaults(config_name, arguments)
     for argument in arguments:
         key = argument.split("=")[0].lstrip("+~").split("@")[0]
@@ -31,4 +37,4 @@ def one_line(error: Exception, config_name: str, arguments: Sequence[str]) -> st
             continue
         if "=" in argument and key not in known_keys(standard) and not key.startswith("hydra"):
             return f"there is no option '{key}'.{suggest(key, standard)} See --help for all of them"
-    return " ".join(str(error).split()) or type(error).__name__
+    return str(error)

@@ -59,8 +59,8 @@ class Crew:
 
     def close(self) -> None:
         """Let all workers close their environments, and end those that do not within seconds."""
-        workers, self._workers = self._workers, [None] * len(self._workers)
-        hired = [worker for worker in workers if worker is not None]
+        hired = [worker for worker in self._workers if worker is not None]
+        self._workers = [None for _ in self._workers]
         for worker in hired:
             worker.dismiss()
         deadline = time.monotonic() + CLOSE_TIMEOUT_S

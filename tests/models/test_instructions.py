@@ -142,7 +142,7 @@ def test_whoever_is_asked_to_load_a_folder_is_told_not_to_run_code(bert, tmp_pat
     told = '{"auto_map": {"AutoTokenizer": ["evil.Words", "evil.Words"]}, "tokenizer_class": "EvilWords"}'
     (folder / "tokenizer_config.json").write_text(told)
     (folder / "evil.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'trace')!r}).touch()\n")
-    with pytest.raises(ValueError, match="padding|holds no model"):
+    with pytest.raises(ValueError, match=r"padding|holds no model"):
         TextModel(TASKS, WIDTH, path=str(folder))
     assert not (tmp_path / "trace").exists()
 
