@@ -95,7 +95,11 @@ def simulated(folder: Path, base: Bases) -> None:
 
 def reach(folder: Path, base: Bases) -> None:
     write_reach(folder)
-    (folder / "README.md").write_text("---\nlicense: mit\ntags: [LeRobot]\n---\n# Reach\n")
+    _write_readme(folder)
+
+
+def _write_readme(folder: Path) -> None:
+    (folder / "README.md").write_text("---\nlicense: mit\ntags: [LeRobot]\n---\n# What it is\n")
 
 
 def other_task(folder: Path, base: Bases) -> None:
@@ -114,6 +118,7 @@ def rated(folder: Path, base: Bases) -> None:
 
 def arm(folder: Path, base: Bases) -> None:
     write_arm(folder, swings([80, 60, 60, 50, 90, 40], frames=30))
+    _write_readme(folder)
 
 
 def filmed(folder: Path, base: Bases) -> None:
