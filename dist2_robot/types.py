@@ -11,6 +11,10 @@ STATE = "observation.state"
 ENVIRONMENT_STATE = "observation.environment_state"
 ACTION = "action"
 
+# What is read of an observation that others described; a robot of today has some tens of numbers and a few cameras.
+MAX_FEATURES, MAX_NUMBERS, MAX_PIXELS, MAX_MOMENTS = 256, 65_536, 4096, 1024
+MAX_NAME, MAX_TEXT = 256, 4096
+
 
 @dataclass(frozen=True)
 class ObservationSpec:
@@ -62,18 +66,33 @@ class ObservationSpec:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "ObservationSpec":
-        """Undo `to_dict`. Raises TypeError or ValueError for what it did not write."""
+        """Undo `to_dict`. Raises KeyError, TypeError, AttributeError or ValueError for what it did not write."""
         pictures, recorded = (
-            {name: (int(height), int(width)) for name, (height, width) in content.get(key, {}).items()}
+            {
+                _name(name): (_whole(name, height, MAX_PIXELS), _whole(name, width, MAX_PIXELS))
+                for name, (height, width) in content.get(key, {}).items()
+            }
             for key in ("pictures", "recorded")
         )
-        return cls(
-            {name: int(size) for name, size in content["numbers"].items()},
-            pictures,
-            tuple(content.get("tasks", ())),
-            int(content.get("history", 1)),
-            recorded,
-        )
+        numbers = {_name(name): _whole(name, size, MAX_NUMBERS) for name, size in content["numbers"].items()}
+        if len(numbers) + len(pictures) > MAX_FEATURES:
+            raise ValueError(f"there are {len(numbers) + len(pictures)} features, at most {MAX_FEATURES} are read")
+        tasks = content.get("tasks", ())
+        if not isinstance(tasks, list | tuple) or not all(isinstance(x, str) and len(x) <= MAX_TEXT for x in tasks):
+            raise ValueError(f"tasks must be texts of at most {MAX_TEXT} letters")
+        return cls(numbers, pictures, tuple(tasks), _whole("history", content.get("history", 1), MAX_MOMENTS), recorded)
+
+
+def _name(name: str) -> str:
+    if not name or len(name) > MAX_NAME:
+        raise ValueError(f"a feature is called {name[:60]!r}")
+    return name
+
+
+def _whole(name: str, value: Any, most: int) -> int:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"{name} must be a whole number from 1 to {most}, got {str(value)[:60]}")
+    return value
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,17 @@ NAMES = {
     *(f"hydra.utils.{name}" for name in ("instantiate", "call", "get_class", "get_method", "get_object")),
 }
 # Options that may be given only as this literal; None: not at all.
-OPTIONS = {"weights_only": True, "allow_pickle": False, "shell": False, "trust_remote_code": None, "_target_": None}
+OPTIONS = {"weights_only": True, "allow_pickle": False, "shell": False, "trust_remote_code": False, "_target_": None}
 
 # Functions whose default has changed, or may: the option must be given.
-EXPLICIT = dict.fromkeys(("numpy.load", "numpy.lib.format.read_array"), "allow_pickle")
+EXPLICIT = {
+    **dict.fromkeys(("numpy.load", "numpy.lib.format.read_array"), "allow_pickle"),
+    # Not told, these ask on the terminal.
+    **dict.fromkeys(
+        (f"transformers.Auto{name}.from_pretrained" for name in ("Config", "Model", "Tokenizer", "Processor")),
+        "trust_remote_code",
+    ),
+}
 
 # Below these there are published holes through which a file or an answer runs code, or breaks out of a sandbox.
 FLOORS = {"torch": Version("2.10"), "hydra-core": Version("1.3.8"), "jinja2": Version("3.1.6")}
@@ -184,6 +191,7 @@ def test_no_config_names_an_importable_path() -> None:
         "import yaml\nyaml.load(text, Loader=loader)",
         "from yaml import UnsafeLoader",
         "AutoModel.from_pretrained(name, trust_remote_code=True)",
+        "from transformers import AutoModel\nAutoModel.from_pretrained(name)",
         "import hydra\nhydra.utils.instantiate(cfg)",
         "from hydra.utils import instantiate",
         "import os\nos.system(command)",

@@ -14,6 +14,7 @@ ControlMode = Literal["absolute", "delta", "relative"]
 UNKNOWN_UNIT = "?"
 
 DEFAULT_TOLERANCE = 0.01  # of the range
+MAX_NAME = 256  # letters
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class ActionDimension:
     constant: float | None = None
 
     def __post_init__(self) -> None:
+        for entry in ("name", "unit"):
+            value = getattr(self, entry)
+            if not isinstance(value, str) or len(value) > MAX_NAME or (entry == "name" and not value):
+                raise InputError(f"an action dimension needs a {entry} in letters, got {str(value)[:60]!r}")
         if self.kind not in get_args(Kind):
             raise InputError(f"action dimension '{self.name}': kind '{self.kind}' is none of {get_args(Kind)}")
         for entry in ("low", "high", "tolerance"):
@@ -65,7 +70,7 @@ class ActionDimension:
 
     def _check_constant(self) -> None:
         value = self.constant
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        if isinstance(value, bool) or not _is_finite(value):
             raise InputError(f"action dimension '{self.name}': constant must be a finite number, got {value!r}")
         if not (self.wraps or self.low <= value <= self.high):  # a turn more is the same angle
             raise InputError(
@@ -98,8 +103,8 @@ class ActionSpec:
             raise InputError("an action spec needs at least one dimension")
         if len(set(self.names)) != len(self.names):
             raise InputError(f"action dimensions must have different names, got {list(self.names)}")
-        if not (isinstance(self.rate_hz, Real) and math.isfinite(self.rate_hz) and self.rate_hz > 0):
-            raise InputError(f"the rate of an action spec must be a positive number, got {self.rate_hz!r} Hz")
+        if isinstance(self.rate_hz, bool) or not _is_finite(self.rate_hz) or not self.rate_hz > 0:
+            raise InputError(f"the rate of an action spec must be a positive number, got {str(self.rate_hz)[:60]} Hz")
         object.__setattr__(self, "rate_hz", float(self.rate_hz))
 
     def __len__(self) -> int:
@@ -138,11 +143,22 @@ class ActionSpec:
         _check_entries("action spec", values, required=[f.name for f in fields(cls)], optional=[])
         optional = ["wraps", "tolerance", "constant"]
         required = [f.name for f in fields(ActionDimension) if f.name not in optional]
+        if not isinstance(values["dimensions"], list | tuple):
+            raise InputError("action spec: its dimensions are no list")
+        if not isinstance(values["source"], str) or len(values["source"]) > MAX_NAME:
+            raise InputError("action spec: its source is no text")
         for i, entry in enumerate(values["dimensions"]):
             name = entry.get("name", i) if isinstance(entry, Mapping) else i
             _check_entries(f"action dimension '{name}'", entry, required, optional)
         dimensions = tuple(ActionDimension(**entry) for entry in values["dimensions"])
         return cls(dimensions, values["control_mode"], values["rate_hz"], values["source"])
+
+
+def _is_finite(x: Any) -> bool:
+    try:
+        return isinstance(x, Real) and math.isfinite(x)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _check_entries(what: str, values: Mapping[str, Any], required: Sequence[str], optional: Sequence[str]) -> None:

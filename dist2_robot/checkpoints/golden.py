@@ -6,10 +6,13 @@ import torch
 from torch import Tensor
 
 from dist2_robot.policies.policy import Policy
-from dist2_robot.types import ActionChunk, Observation, Prefix
+from dist2_robot.types import MAX_PIXELS, ActionChunk, Observation, ObservationSpec, Prefix
 
 GOLDEN_FILE = "golden.safetensors"
 PREFIX_ACTIONS, PREFIX_STEPS = "prefix.actions", "prefix.steps"
+
+
+MAX_ROWS = 256  # we write some four
 
 
 def golden_tensors(policy: Policy, observation: Observation) -> dict[str, Tensor]:
@@ -22,6 +25,45 @@ def golden_tensors(policy: Policy, observation: Observation) -> dict[str, Tensor
     if prefix is not None:
         answer |= {PREFIX_ACTIONS: prefix.actions.clone(), PREFIX_STEPS: prefix.steps}
     return {**{name: observation.features[name] for name in policy.observation.names}, **answer}
+
+
+def check_golden_shapes(
+    golden: Mapping[str, Tensor], tasks: Sequence[str], observation: ObservationSpec, actions: int
+) -> None:
+    """Look at golden pairs that were read before a policy is asked anything.
+
+    Args:
+        golden: Name -> tensor.
+        tasks: Of the observations, if any.
+        observation: What the policy looks at.
+        actions: How many numbers an action has.
+
+    Raises:
+        ValueError: Something is missing, of another shape or dtype, not finite, or there are too many rows.
+    """
+    answer = "tokens" if "tokens" in golden else "actions"
+    prefix = {PREFIX_ACTIONS, PREFIX_STEPS} & golden.keys()
+    odd = golden.keys() ^ {answer, *prefix, *observation.names}
+    if odd or len(prefix) == 1:
+        raise ValueError(f"golden pairs lack or add {sorted(odd or prefix)[:4]}")
+    rows = {len(x) if x.ndim else 0 for x in golden.values()}
+    if len(rows) != 1 or not 1 <= min(rows) <= MAX_ROWS or len(tasks) not in (0, min(rows)):
+        raise ValueError(f"golden pairs need the same number of rows, 1 to {MAX_ROWS}, got {sorted(rows)[:4]}")
+    for name, x in golden.items():
+        moments = () if observation.history == 1 else (observation.history,)
+        if name in observation.pictures:
+            is_valid = x.shape[1:-3] == moments and x.shape[-1:] == (3,) and max(x.shape[-3:-1]) <= MAX_PIXELS
+        elif name in observation.numbers:
+            is_valid = x.shape[1:] == (*moments, observation.numbers[name]) and x.is_floating_point()
+        elif name in (PREFIX_ACTIONS, "actions"):
+            is_valid = x.ndim == 3 and x.shape[2] == actions and x.is_floating_point()
+        elif name == PREFIX_STEPS:
+            is_valid = x.ndim == 1 and not x.is_floating_point() and bool((x >= 0).all())
+            is_valid = is_valid and bool((x <= golden[PREFIX_ACTIONS].shape[1]).all())
+        else:
+            is_valid = x.ndim == 2 and not x.is_floating_point()
+        if not is_valid or not bool(x.isfinite().all()):
+            raise ValueError(f"golden '{name[:60]}' has the shape {tuple(x.shape)} of {x.dtype}, or is not finite")
 
 
 def check_golden(policy: Policy, golden: Mapping[str, Tensor], tasks: Sequence[str]) -> int:

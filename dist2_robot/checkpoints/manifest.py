@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.actions.spec import UNKNOWN_UNIT
+from dist2_robot.checkpoints.manifest_check import check_entries
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import read_json
 
@@ -15,11 +16,6 @@ FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 DIGEST = "sha256"
 _DAMAGED = "the checkpoint is damaged, use another"
-_KINDS = {
-    **dict.fromkeys(("policy", "action_spec", "observation_names", "dataset", "provenance", "files"), dict),
-    **dict.fromkeys(("environments", "tasks", "golden_tasks"), list),
-    "step": int,
-}
 _OPTIONAL = {"observation_units"}  # the first ones of this format had none
 
 
@@ -70,12 +66,13 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(
             f"'{folder}' is not a checkpoint ({MANIFEST_FILE} is missing): give the output folder of dist2-train"
         ) from None
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise InputError(f"'{path}' is not valid JSON ({error}): {_DAMAGED}") from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(
-            f"'{path}' has format version {version}, this program reads {FORMAT_VERSION}: use the one that wrote it"
+            f"'{path}' has format version {str(version)[:40]}, this program reads {FORMAT_VERSION}: "
+            "use the one that wrote it"
         )
     digest = content.pop(DIGEST, None)  # the first ones of this format had none
     odd = sorted((set(content) ^ {f.name for f in fields(Manifest)}) - (_OPTIONAL - set(content)))
@@ -83,12 +80,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"'{path}' lacks or adds the entries {odd}: {_DAMAGED}")
     if digest is not None and digest != _digest(content):
         raise InputError(f"'{path}' is not what was written (its sha256 differs): {_DAMAGED}")
-    wrong = [key for key, kind in _KINDS.items() if not isinstance(content[key], kind) or content[key] is True]
-    wrong += [] if wrong or all(map(_is_file_name, content["files"])) else ["files"]
-    wrong += [] if wrong or all(map(_is_environment, content["environments"])) else ["environments"]
-    wrong += [] if _are_units(content.get("observation_units", {})) else ["observation_units"]
-    if wrong:
-        raise InputError(f"'{path}' has no valid '{wrong[0]}': {_DAMAGED}")
+    try:
+        check_entries(content)
+    except ValueError as error:
+        raise InputError(f"'{path}' has {error}: {_DAMAGED}") from error
     if "observation_units" not in content:
         content["action_spec"] = _without_guessed_units(content["action_spec"])
     return Manifest(**content)
@@ -106,20 +101,3 @@ def _without_guessed_units(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _is_file_name(name: str) -> bool:
-    """Tell whether a name means a file in the folder itself."""
-    return name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}
-
-
-def _is_environment(entry: Any) -> bool:
-    if not isinstance(entry, dict) or entry.keys() != {"id", "kwargs"}:
-        return False
-    return isinstance(entry["id"], str) and isinstance(entry["kwargs"], dict)
-
-
-def _are_units(entry: Any) -> bool:
-    if not isinstance(entry, dict):
-        return False
-    return all(isinstance(units, list) and all(isinstance(unit, str) for unit in units) for units in entry.values())

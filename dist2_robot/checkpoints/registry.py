@@ -191,6 +191,7 @@ def build_policy(spec: ActionSpec, config: Mapping[str, Any], fitted: Mapping[st
     tokenizer = build_tokenizer(spec, arguments.pop("tokenizer", None))
     if fitted:
         tokenizer.load_state_dict(fitted)
+        tokenizer.check_fitted()
     places, width, models = 1, arguments.get("width", 0), []
     if cls is LanguagePolicy:
         models = [_take_language_model(what, arguments)]

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
+from dist2_robot.checkpoints.budget import building_budget
 from dist2_robot.checkpoints.folders import (
     begin_folder,
     names_begun,
@@ -26,7 +27,7 @@ from dist2_robot.checkpoints.folders import (
 from dist2_robot.checkpoints.lerobot_files import lerobot_files
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest, read_manifest
 from dist2_robot.checkpoints.registry import build_policy
-from dist2_robot.checkpoints.tensor_file import load_tensors
+from dist2_robot.checkpoints.tensor_file import Entry, load_tensors, read_header
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import write_json
 from dist2_robot.policies.policy import Policy
@@ -90,16 +91,26 @@ def write_checkpoint(
 def read_tensors(folder: Path, manifest: Manifest, name: str) -> dict[str, Tensor]:
     """Read one safetensors file of a checkpoint. Raises InputError, naming the file, if it is not what was written."""
     path = folder / name
-    if path.is_symlink():
-        raise InputError(f"'{path}' is a symbolic link, which is not followed: copy the file itself in its place")
-    if name not in manifest.files or not path.is_file():
-        raise InputError(f"'{path}' is missing: {_use_another(folder)}")
+    read_header_of(folder, manifest, name)  # its size is bounded before all of it is read
     if _sha256(path) != manifest.files[name]:
         raise InputError(f"'{path}' is not what was written (its sha256 differs): {_use_another(folder)}")
     try:
         return load_tensors(path)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise InputError(f"'{path}' cannot be read ({error}): {_use_another(folder)}") from error
+
+
+def read_header_of(folder: Path, manifest: Manifest, name: str) -> dict[str, Entry]:
+    """Return what one safetensors file of a checkpoint declares. Raises InputError where it is none."""
+    path = folder / name
+    if path.is_symlink():
+        raise InputError(f"'{path}' is a symbolic link, which is not followed: copy the file itself in its place")
+    if name not in manifest.files or not path.exists():
+        raise InputError(f"'{path}' is missing: {_use_another(folder)}")
+    try:
+        return read_header(path)
+    except (ValueError, OSError) as error:
+        raise InputError(f"'{path}' is not what was written ({error}): {_use_another(folder)}") from error
 
 
 def load_policy(checkpoint: Path | str, device: str = "cpu") -> tuple[Policy, Manifest]:
@@ -120,6 +131,7 @@ def load_module[M: nn.Module](
     folder = find_checkpoint(Path(checkpoint))
     manifest = read_manifest(folder)
     tensors = read_tensors(folder, manifest, MODEL_FILE)
+    _check_numbers(folder, tensors)
     module = _build(folder, manifest, tensors, build)
     expected = module.state_dict()
     odd = sorted(set(tensors) ^ set(expected)) or [
@@ -130,6 +142,11 @@ def load_module[M: nn.Module](
     if odd:
         raise InputError(f"'{folder / MODEL_FILE}' does not fit its manifest in {odd}: {_use_another(folder)}")
     module.load_state_dict(tensors, strict=True)
+    if isinstance(module, Policy):
+        try:
+            module.check_loaded()
+        except ValueError as error:
+            raise InputError(f"'{folder / MODEL_FILE}' is not read ({error}): {_use_another(folder)}") from error
     return module.to(torch.device(device)).eval(), manifest
 
 
@@ -198,10 +215,22 @@ def _build[M: nn.Module](
 ) -> M:
     prefix = "tokenizer."
     fitted = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    header = read_header_of(folder, manifest, MODEL_FILE)
     try:
-        return build(ActionSpec.from_dict(manifest.action_spec), manifest.policy, fitted)
-    except (InputError, TypeError, AttributeError, RuntimeError) as error:
-        raise InputError(f"'{folder / MANIFEST_FILE}' tells of no policy that can be built: {error}") from error
+        with building_budget(header):
+            return build(ActionSpec.from_dict(manifest.action_spec), manifest.policy, fitted)
+    except (InputError, TypeError, AttributeError, ValueError, LookupError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"'{folder / MANIFEST_FILE}' tells of no policy that can be built: {reason}") from error
+
+
+def _check_numbers(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raise InputError where a weight is NaN: what it is a weight of answers nothing, or token 0."""
+    odd = [name for name, x in tensors.items() if x.is_floating_point() and bool(x.isnan().any())]
+    if odd:
+        raise InputError(
+            f"'{folder / MODEL_FILE}' holds weights that are no numbers, in {odd[:4]}: {_use_another(folder)}"
+        )
 
 
 def _use_another(folder: Path) -> str:

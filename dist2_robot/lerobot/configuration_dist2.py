@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lerobot.configs import NormalizationMode, PreTrainedConfig
@@ -9,6 +10,7 @@ from lerobot.optim import AdamWConfig
 from lerobot.optim.schedulers import CosineAnnealingWithWarmupSchedulerConfig
 
 from dist2_robot.errors import InputError
+from dist2_robot.lerobot.checkpoint_files import check_lerobot_files
 from dist2_robot.lerobot.choices import choose
 
 _UNCHANGED = ("VISUAL", "STATE", "ENV", "ACTION")
@@ -80,8 +82,16 @@ class Dist2Config(PreTrainedConfig):
     optimizer_grad_clip_norm: float = 1.0
     scheduler_warmup_steps: int = 100
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Look at the files of a checkpoint when LeRobot says which one it is: what it does next is to load them."""
+        if name == "pretrained_path" and value is not None and Path(value).is_dir():
+            check_lerobot_files(Path(value))
+        super().__setattr__(name, value)
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.use_peft:
+            raise InputError("use_peft must be false: a policy of type dist2 has no adapters of peft")
         if self.device == "mps":  # it has no 64-bit numbers, in which the bin edges are kept
             logging.warning("policy dist2 cannot run on 'mps', and runs on 'cpu'")
             self.device = "cpu"

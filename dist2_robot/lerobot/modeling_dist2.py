@@ -23,6 +23,7 @@ from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.checkpoints.store import load_policy, read_tensors, write_checkpoint
 from dist2_robot.errors import InputError
 from dist2_robot.lerobot.batches import to_batch, to_observation
+from dist2_robot.lerobot.checkpoint_files import check_lerobot_files
 from dist2_robot.lerobot.configuration_dist2 import Dist2Config
 from dist2_robot.lerobot.recorded import fine_tuned_on, new_policy
 from dist2_robot.losses.output import LossOutput
@@ -111,9 +112,12 @@ class Dist2Policy(PreTrainedPolicy):
                     allow_patterns=["*.json", "*.safetensors"],
                 )
             )
+        check_lerobot_files(folder)
         policy, manifest = load_policy(folder)
         config = config or PreTrainedConfig.from_pretrained(folder)
         assert isinstance(config, Dist2Config)
+        if folder != Path(pretrained_name_or_path):  # LeRobot reads its pipelines from what was looked at, not anew
+            config.pretrained_path = folder
         _keep(config, policy)
         instance = cls(config, trained=(policy, manifest), **kwargs)
         if GOLDEN_FILE in manifest.files:

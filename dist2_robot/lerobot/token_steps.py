@@ -52,6 +52,7 @@ class _TokenStep(ProcessorStep):
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.built.load_state_dict(state, strict=True)
+        self.built.check_fitted()
 
     def transform_features(self, features: Features) -> Features:
         return features

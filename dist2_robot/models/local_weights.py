@@ -7,6 +7,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from dist2_robot.files import regular
+
 
 def load_local_weights(network: nn.Module, path: str, ignored: Sequence[str]) -> None:
     """Give a network the weights of a safetensors file, all of them.
@@ -19,10 +21,10 @@ def load_local_weights(network: nn.Module, path: str, ignored: Sequence[str]) ->
     Raises:
         ValueError: The file is not there, is none, or holds another network.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"weights '{path}' are not a file: mend vision.weights")
     try:
-        tensors = load_file(path)
+        tensors = load_file(regular(Path(path)))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"weights '{path}' are not a file ({error}): mend vision.weights") from error
     except SafetensorError as error:
         raise ValueError(f"weights '{path}' are not a safetensors file ({error})") from error
     expected = network.state_dict()

@@ -1,12 +1,18 @@
 """What a local folder of Hugging Face says of its model. Nothing of it is ever executed."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.files import MIB, read_bytes
+from dist2_robot.json_file import read_json
+
 CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
+MAX_TOKENIZER_BYTES = 256 * MIB
+_VOCABULARIES = ("vocab.json", "added_tokens.json", "special_tokens_map.json")  # words, among which is any word
+_CODE = (".py", ".pyc", ".so")
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 # Each would bring in code or weights from elsewhere, or needs a library that we do not use.
 _REFUSED = {
@@ -24,14 +30,40 @@ def read_model_config(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"'{path}' is not a folder with a language model: download one first, it is never fetched")
     if (folder / "adapter_config.json").exists():
         raise ValueError(f"'{path}' holds adapters for another model: merge them into it first")
+    _check_folder(folder)
     try:
-        content = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        content = read_json(folder / CONFIG_FILE)
     except (OSError, ValueError) as error:
         raise ValueError(f"'{folder / CONFIG_FILE}' cannot be read: {error}") from error
     try:
         return checked_config(content)
     except ValueError as error:
         raise ValueError(f"'{folder / CONFIG_FILE}': {error}") from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise ValueError where any file of a folder is code, names code, or is a pickle.
+
+    transformers looks for such names in more files than one, and asks on the terminal whether to run what they name.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _CODE:
+            raise ValueError(f"'{path}' is code, which is never run: delete it if you do not need it")
+        if path.suffix in _PICKLES:
+            raise ValueError(f"'{path}' may hold a pickle, which is never read: delete it, weights must be safetensors")
+        if path.suffix == ".json" and path.name not in (TOKENIZER_FILE, *_VOCABULARIES):
+            try:
+                names = _names_code(read_json(path))
+            except (OSError, ValueError) as error:
+                raise ValueError(f"'{path}' cannot be read: {error}") from error
+            if names:
+                raise ValueError(f"'{path}': 'auto_map' asks for {_REFUSED['auto_map']}")
+
+
+def _names_code(content: Any) -> bool:
+    if isinstance(content, Mapping):
+        return any((key == "auto_map" and value is not None) or _names_code(value) for key, value in content.items())
+    return isinstance(content, list) and any(map(_names_code, content))
 
 
 def checked_config(content: Any) -> dict[str, Any]:
@@ -55,6 +87,6 @@ def read_tokenizer(path: str | Path) -> bytes:
     """Return the content of the tokenizer.json of a folder. Raises ValueError where there is none."""
     file = Path(path) / TOKENIZER_FILE
     try:
-        return file.read_bytes()
-    except OSError as error:
+        return read_bytes(file, MAX_TOKENIZER_BYTES)
+    except (OSError, ValueError) as error:
         raise ValueError(f"'{file}' cannot be read; only models with such a file will do: {error}") from error

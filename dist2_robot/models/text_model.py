@@ -56,14 +56,19 @@ def read_texts(path: str, texts: Sequence[str]) -> Tensor:
     """Return what the model in a folder makes of texts, (texts, E). Raises ValueError where there is none."""
     if not Path(path).is_dir():
         raise ValueError(f"'{path}' is not a folder with a language model, which the task '{texts[0]}' needs")
-    read_model_config(path)  # refuses what would bring code of its own
+    kind = read_model_config(path)["model_type"]  # refuses what would bring code of its own
     try:
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import CONFIG_MAPPING, AutoModel, AutoTokenizer
     except ModuleNotFoundError as error:
         raise ValueError("text models need transformers: pip install 'dist2-robot[language]'") from error
+    if kind not in CONFIG_MAPPING:
+        raise ValueError(f"'{path}': transformers has no model of type '{kind}'")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-        model = AutoModel.from_pretrained(path, local_files_only=True, use_safetensors=True).eval()
+        # Where they are not told, both ask on the terminal whether to run the code that a folder names.
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        model = AutoModel.from_pretrained(
+            path, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        ).eval()
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"'{path}' holds no model that can be read: {' '.join(str(error).split())}") from error
     if model.config.is_encoder_decoder:

@@ -1,5 +1,6 @@
 """Any image model of the package timm. N pictures, P tokens of a picture, C channels, D width."""
 
+import re
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from dist2_robot.errors import did_you_mean
 from dist2_robot.models.keypoints import Keypoints
 from dist2_robot.models.local_weights import load_local_weights
 from dist2_robot.models.picture_encoder import PictureEncoder, imagenet_scale
+
+_NAME = re.compile(r"\w+(\.\w+)?", re.ASCII)  # with what it was pretrained on, or without
 
 
 class TimmEncoder(PictureEncoder):
@@ -37,10 +40,13 @@ class TimmEncoder(PictureEncoder):
             import timm
         except ModuleNotFoundError as error:
             raise ValueError("timm is not installed: pip install 'dist2-robot[timm]'") from error
+        # create_model would also take hf-hub:NAME and local-dir:PATH, and read what it finds there.
+        if not isinstance(model, str) or not timm.is_model(model.partition(".")[0]) or not _NAME.fullmatch(model):
+            raise ValueError(f"timm has no model '{model}'.{did_you_mean(str(model), timm.list_models())}")
         try:
             network: Any = timm.create_model(model, pretrained=False, num_classes=0)
         except RuntimeError as error:
-            raise ValueError(f"timm has no model '{model}'.{did_you_mean(model, timm.list_models())}") from error
+            raise ValueError(f"timm has no model '{model}' ({' '.join(str(error).split())})") from error
         if hasattr(network, "set_input_size"):
             network.set_input_size(img_size=tuple(size))
         if weights is not None:

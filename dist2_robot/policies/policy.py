@@ -57,6 +57,9 @@ class Policy(Learner):
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
 
+    def check_loaded(self) -> None:
+        """Look at weights that were loaded. Raises ValueError where they contradict the action spec."""
+
     def _check_prefix(self, observation: Observation) -> None:
         if observation.prefix is not None and not torch.compiler.is_exporting():
             check_prefix(observation.prefix, observation.batch_size, len(self.spec), self.max_prefix)

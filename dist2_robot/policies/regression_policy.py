@@ -75,6 +75,12 @@ class RegressionPolicy(Policy):
         self.register_buffer("low", torch.tensor([d.low for d in moving]))
         self.register_buffer("high", torch.tensor([d.high for d in moving]))
 
+    def check_loaded(self) -> None:
+        dimensions = self.columns.spec.dimensions
+        for limit, values in (("low", [d.low for d in dimensions]), ("high", [d.high for d in dimensions])):
+            if not torch.equal(getattr(self, limit).cpu(), torch.tensor(values)):
+                raise ValueError(f"'{limit}' of the policy is not that of its action spec")
+
     def config(self) -> dict[str, Any]:
         """Return plain values from which the registry builds this policy anew, given the action spec."""
         return {

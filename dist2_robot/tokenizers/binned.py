@@ -13,6 +13,8 @@ from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.points import TokenPoints
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 
+ROUNDING = 1e-6  # of the range, by which edges may miss the limits
+
 
 class BinnedTokenizer(Tokenizer):
     """V bins of each dimension, each standing for its centre; a subclass says where the edges are.
@@ -54,6 +56,21 @@ class BinnedTokenizer(Tokenizer):
                     "use fewer bins or a wider range"
                 )
         self.edges.copy_(edges)
+
+    def check_fitted(self) -> None:
+        super().check_fitted()
+        self.set_edges(self.edges)
+        low, high = self.limits()
+        width = self._high - self._low
+        slack = ROUNDING * width
+        is_outside = (low < self._low - slack) | (high > self._high + slack)
+        is_outside |= (self.edges > (self._high + 2 * width)[:, None]).any(dim=1)  # those that only fill the table
+        if bool(is_outside.any()):
+            a = int(is_outside.int().argmax())
+            raise ValueError(
+                f"action dimension '{self.moving.names[a]}': its bins span [{low[a]:g}, {self.edges[a, -1]:g}], its "
+                f"limits are [{self._low[a]:g}, {self._high[a]:g}]"
+            )
 
     def _encode(self, actions: Tensor) -> Tensor:
         values = actions.to(torch.float64, copy=True)  # wrapped in place below, and the actions are the caller's

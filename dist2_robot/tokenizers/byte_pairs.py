@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+LONGEST_RUN = 2**20  # symbols; a chunk has some thousands of coefficients
 MOST_REMEMBERED = 2**14  # sequences; a training sees the same ones again and again
 
 
@@ -71,6 +72,21 @@ class BytePairs:
                 i += 2 if is_pair else 1
             merged = out
         return merged
+
+
+def check_merges(alphabet: int, merges: np.ndarray) -> None:
+    """Raise ValueError unless each merge (M, 2) joins symbols before it, to a run of a length that can be written out.
+
+    Sixty merges of a symbol with itself would stand for 2^60 symbols.
+    """
+    lengths = [1] * alphabet
+    for left, right in merges.tolist():
+        known = len(lengths)
+        if not (0 <= left < known and 0 <= right < known) or lengths[left] + lengths[right] > LONGEST_RUN:
+            raise ValueError(
+                f"tokenizer: merge {known - alphabet} of the symbols {left} and {right} cannot have been learned"
+            )
+        lengths.append(lengths[left] + lengths[right])
 
 
 def _merge(stream: np.ndarray, places: np.ndarray, symbol: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.distances.points import TokenPoints
-from dist2_robot.tokenizers.byte_pairs import BytePairs
+from dist2_robot.tokenizers.byte_pairs import BytePairs, check_merges
 from dist2_robot.tokenizers.settle import settle
 from dist2_robot.tokenizers.tokenizer import Tokenizer
 
@@ -106,6 +106,16 @@ class FastTokenizer(Tokenizer):
         self.merges[: len(pairs.merges)] = torch.from_numpy(pairs.merges)
         self.mean.copy_(coefficients.mean(dim=0))
         self._pairs = None
+
+    def check_fitted(self) -> None:
+        super().check_fitted()
+        low, high = self.alphabet.tolist()
+        merges = self.merges[self.merges[:, 0] >= 0].cpu().numpy()
+        if high - low + 1 > self.vocab_size - 1 - len(merges):
+            raise ValueError(
+                f"tokenizer: an alphabet of {high - low + 1} symbols has no room in {self.vocab_size} tokens"
+            )
+        check_merges(max(0, high - low + 1), merges)
 
     def points(self) -> TokenPoints:
         """Return tokens without coordinates, (1, V, 0), and after `fit` which of them there are."""

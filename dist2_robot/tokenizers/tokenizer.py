@@ -17,6 +17,8 @@ from dist2_robot.distances.protocol import Distance
 from dist2_robot.distances.table import DistanceTable
 from dist2_robot.finite import all_finite
 
+LARGEST_STATE = 1e15  # products and sums of such numbers stay finite
+
 
 class Tokenizer(nn.Module, ABC):
     """Cuts a chunk of actions into a fixed number of tokens, and knows what each token means.
@@ -89,6 +91,16 @@ class Tokenizer(nn.Module, ABC):
         if not torch.compiler.is_exporting() and ((tokens < 0) | (tokens >= self.vocab_size)).any():
             raise ValueError(f"tokens must lie in [0, {self.vocab_size}), got {tokens.min()} to {tokens.max()}")
         return self.columns.put_back(self._decode(tokens))
+
+    def check_fitted(self) -> None:
+        """Look at a state that was loaded, before anything is decoded with it.
+
+        Raises:
+            ValueError: What it decodes may not be finite, or not within the limits.
+        """
+        for name, x in self.state_dict().items():
+            if x.is_floating_point() and not bool((x.abs() < LARGEST_STATE).all()):  # of NaN too
+                raise ValueError(f"tokenizer: '{name}' holds numbers that are not finite, or of no use")
 
     @abstractmethod
     def points(self) -> TokenPoints:

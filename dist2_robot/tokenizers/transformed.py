@@ -80,6 +80,10 @@ class TransformedTokenizer(Tokenizer):
         share = torch.arange(self.vocab_size + 1, dtype=torch.float64, device=low.device) / self.vocab_size
         self.cut.set_edges(torch.lerp(low[:, None], high[:, None], share))
 
+    def check_fitted(self) -> None:
+        super().check_fitted()
+        self.cut.check_fitted()
+
     def _encode(self, actions: Tensor) -> Tensor:
         return self.cut.encode(self._coefficients(actions)[..., None, :])
 

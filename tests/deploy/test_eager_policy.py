@@ -194,3 +194,14 @@ def test_what_is_committed_comes_back_as_it_is(tmp_path):
         assert (found[steps:] != free[steps:]).any()
     with pytest.raises(RequestError, match="at most 2 steps"):
         inference.infer(seen(), None, np.concatenate([prefix, prefix]))
+
+
+@pytest.mark.fault("A7")
+def test_an_answer_far_beyond_the_limits_is_none():
+    sound = Inferred(np.zeros((3, 2), np.float32), None, None, 0.0)
+    check_answer(card(), sound)
+    for value in (9.8e29, -300.0):
+        actions = sound.actions.copy()
+        actions[1, 0] = value
+        with pytest.raises(ValueError, match=r"for 'pan', whose limits are \[-90, 90\]"):
+            check_answer(card(), replace(sound, actions=actions))

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import pickle
 import shutil
+import socket
 import ssl
 import threading
 import time
@@ -324,6 +326,82 @@ def test_there_are_only_so_many_connections(tmp_path, by):
         second.close()
 
 
+@BY
+@pytest.mark.fault("A14")
+def test_a_silent_client_loses_its_place_to_another_and_connects_again(tmp_path, by):
+    limits = replace(QUICK, max_connections=1, idle_s=0.0)
+    with serving(FakeInference(), address_of(by, tmp_path), limits=limits) as server:
+        silent = PolicyClient(str(server.address))
+        with PolicyClient(str(server.address)) as other:
+            assert other.chunk(features(0.5)).actions[0, 0] == 0.5
+            assert len(server.service._sessions) == 1
+        assert silent.chunk(features(0.25)).actions[0, 0] == 0.25
+        silent.close()
+
+
+@BY
+@pytest.mark.fault("A14")
+def test_a_client_that_waits_for_its_answer_is_not_silent(tmp_path, by):
+    inference = FakeInference()
+    inference.gate.clear()
+    limits = replace(QUICK, max_connections=1, idle_s=0.0)
+    with serving(inference, address_of(by, tmp_path), limits=limits) as server:
+        connection, _ = open_connection(str(server.address))
+        connection.send(pack(request_message(request())))
+        assert inference.begun.wait(5)
+        with pytest.raises(ServerError, match="too many connections"):
+            PolicyClient(str(server.address))
+        inference.gate.set()
+        assert receive_message(connection, 5.0)["type"] == "chunk"
+        connection.close()
+
+
+@pytest.mark.fault("A14")
+def test_a_refusal_before_the_token_is_told(tmp_path):
+    """A server that is full says so and hangs up; the token that comes after that is nobody's mistake."""
+    path = tmp_path / "socket"
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def refuse():
+            accepted, _ = listening.accept()
+            accepted.sendall(frame(pack({"type": "error", "sequence": None, "id": "", "text": "full"})))
+            accepted.close()
+
+        refusing = threading.Thread(target=refuse)
+        connect = socket.socket.connect
+
+        def slow_connect(self, address):
+            connect(self, address)
+            refusing.join(5)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(socket.socket, "connect", slow_connect)
+            refusing.start()
+            with pytest.raises(ServerError, match="refused: full"):
+                open_connection(f"unix:{path}")
+
+
+@pytest.mark.fault("A14")
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
+def test_a_key_that_others_may_read_is_refused(tmp_path, mode):
+    for name in ("cert", "key"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "key").chmod(mode)
+    with pytest.raises(InputError, match=r"tls\.key '.*key' may be read by others: chmod 600"):
+        server_tls(tmp_path / "cert", tmp_path / "key")
+
+
+@pytest.mark.fault("A8")
+def test_a_pipe_is_no_token_and_no_key(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    for read in (lambda: read_token(pipe), lambda: server_tls(pipe, pipe)):
+        with pytest.raises(InputError, match="no regular file"):
+            read()
+
+
 class Payload:
     def __init__(self, trace):
         self.trace = trace
@@ -405,6 +483,7 @@ def test_a_client_sends_no_token_for_all_to_read():
 
 def test_tls_needs_both_files_and_good_ones(tmp_path):
     (tmp_path / "x").write_text("no certificate")
+    (tmp_path / "x").chmod(0o600)
     with pytest.raises(InputError, match="both or neither"):
         server_tls(tmp_path / "x", None)
     with pytest.raises(InputError, match="cannot be used"):

@@ -111,6 +111,42 @@ def test_a_folder_that_wants_to_run_code_is_refused(bert, tmp_path):
         TextModel(TASKS, WIDTH, path=str(folder))
 
 
+@pytest.mark.fault("A3")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer_config.json", '{"auto_map": {"AutoTokenizer": ["evil.Words", null]}}'),
+        ("processor_config.json", '{"parts": [{"auto_map": {"AutoProcessor": "evil.Eyes"}}]}'),
+        ("evil.py", ""),
+        ("pytorch_model.bin", ""),
+        ("optimizer.pt", ""),
+        ("config.json", '{"model_type": "evil"}'),
+    ],
+)
+def test_no_file_of_a_folder_asks_on_the_terminal(bert, tmp_path, monkeypatch, name, content):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asked on the terminal"))
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    if name == "tokenizer_config.json":  # of a type that nobody knows, transformers asks there first
+        (folder / "config.json").write_text('{"model_type": "evil"}')
+    (folder / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"^[^\n]*{'evil' if name == 'config.json' else name}[^\n]*$"):
+        TextModel(TASKS, WIDTH, path=str(folder))
+
+
+@pytest.mark.fault("A3")
+def test_whoever_is_asked_to_load_a_folder_is_told_not_to_run_code(bert, tmp_path, monkeypatch):
+    """Behind our own check transformers is told not to ask, wherever it looks."""
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asked on the terminal"))
+    monkeypatch.setattr("dist2_robot.models.model_folder._check_folder", lambda _: None)
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    told = '{"auto_map": {"AutoTokenizer": ["evil.Words", "evil.Words"]}, "tokenizer_class": "EvilWords"}'
+    (folder / "tokenizer_config.json").write_text(told)
+    (folder / "evil.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'trace')!r}).touch()\n")
+    with pytest.raises(ValueError, match="padding|holds no model"):
+        TextModel(TASKS, WIDTH, path=str(folder))
+    assert not (tmp_path / "trace").exists()
+
+
 def test_a_task_without_words_is_named(bert):
     with pytest.raises(ValueError, match="the task '' holds no word"):
         TextModel(["push", ""], WIDTH, path=str(bert))

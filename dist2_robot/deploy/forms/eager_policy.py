@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, check_golden, check_golden_shapes
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest
 from dist2_robot.checkpoints.store import find_checkpoint, load_policy, read_tensors
 from dist2_robot.deploy.forms.inference_checks import check_answer, check_request
@@ -130,14 +130,15 @@ def count_golden_wrong(folder: Path, policy: Policy, manifest: Manifest) -> int 
     if GOLDEN_FILE not in manifest.files:
         return None
     golden, tasks = read_tensors(folder, manifest, GOLDEN_FILE), manifest.golden_tasks
-    rows = len(next(iter(golden.values())))
     try:
+        check_golden_shapes(golden, tasks, policy.observation, len(policy.spec))
+        rows = len(next(iter(golden.values())))
         with torch.inference_mode():
             return sum(
                 check_golden(policy, {name: x[row : row + 1] for name, x in golden.items()}, tasks[row : row + 1])
                 for row in range(rows)
             )
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"'{folder / GOLDEN_FILE}' cannot be tried on its policy: {_line(error)}") from error
 
 

@@ -22,6 +22,7 @@ from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.serving.messages import card_message, read_card
 from dist2_robot.deploy.serving.schema import MessageError, check_message
 from dist2_robot.errors import InputError
+from dist2_robot.files import read_bytes
 from dist2_robot.json_file import read_json
 
 FORMAT_VERSION = 1
@@ -33,6 +34,7 @@ FILES = {  # of each form; nothing else is ever read
     "onnx_int8": (GRAPH_FILE, GOLDEN_FILE),
     "torch_export": (f"{CHECKPOINT_FOLDER}/{MANIFEST_FILE}", f"{CHECKPOINT_FOLDER}/{MODEL_FILE}", GOLDEN_FILE),
 }
+MAX_GRAPH_BYTES = 2 * 2**30  # a protocol buffer has no more
 _DAMAGED = "the export is damaged, make it anew with dist2-export"
 
 
@@ -85,9 +87,12 @@ class ExportedFolder:
         path = self.folder / name
         if path.is_symlink() or path.parent.is_symlink():
             raise InputError(f"'{path}' is a symbolic link, which is not followed: copy the file itself in its place")
-        if not path.is_file():
+        if not path.exists():
             raise InputError(f"'{path}' is missing: {_DAMAGED}")
-        content = path.read_bytes()
+        try:
+            content = read_bytes(path, MAX_GRAPH_BYTES)
+        except (OSError, ValueError) as error:
+            raise InputError(f"'{path}' cannot be read ({error}): {_DAMAGED}") from error
         if hashlib.sha256(content).hexdigest() != self.manifest.files[name]:
             raise InputError(f"'{path}' is not what was written (its sha256 differs): {_DAMAGED}")
         return content
@@ -95,8 +100,8 @@ class ExportedFolder:
     def golden(self) -> dict[str, Tensor]:
         """Return the golden observations with their answers."""
         try:
-            return load_tensors(self.folder / GOLDEN_FILE)
-        except ValueError as error:
+            return load_tensors(self.folder / GOLDEN_FILE, MAX_GRAPH_BYTES)
+        except (OSError, ValueError) as error:
             raise InputError(f"'{self.folder / GOLDEN_FILE}' cannot be read ({error}): {_DAMAGED}") from error
 
 
@@ -126,7 +131,7 @@ def _read_manifest(folder: Path) -> ExportManifest:
         raise InputError(
             f"'{folder}' is no exported policy ({EXPORT_FILE} is missing): give the output folder of dist2-export"
         ) from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"'{path}' is not valid JSON ({error}): {_DAMAGED}") from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
@@ -136,6 +141,8 @@ def _read_manifest(folder: Path) -> ExportManifest:
         raise InputError(f"'{path}' is not what was written (its sha256 differs): {_DAMAGED}")
     kinds = dict.fromkeys(("card", "parity", "provenance", "files"), dict) | {"outputs": list, "golden_tasks": list}
     wrong = [name for name, kind in kinds.items() if not isinstance(content[name], kind)]
+    texts = [name for name in ("outputs", "golden_tasks") if name not in wrong]
+    wrong += [name for name in texts if not all(isinstance(x, str) for x in content[name])]
     if wrong:
         raise InputError(f"'{path}' has no valid '{wrong[0]}': {_DAMAGED}")
     return ExportManifest(**content)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dist2_robot.checkpoints.golden import PREFIX_ACTIONS, PREFIX_STEPS
+from dist2_robot.checkpoints.golden import PREFIX_ACTIONS, PREFIX_STEPS, check_golden_shapes
 from dist2_robot.deploy.forms.eager_policy import WARM_UP_ROUNDS, blank_request
 from dist2_robot.deploy.forms.exported_folder import ExportedFolder
 from dist2_robot.deploy.forms.inference_checks import RequestError, check_answer, check_request
@@ -88,10 +88,11 @@ def load_exported(folder: Path | str, device: str = "cpu") -> ExportedPolicy:
     golden, tasks = exported.golden(), exported.manifest.golden_tasks
     features, task = blank_request(exported.card)
     try:
+        check_golden_shapes(golden, tasks, exported.card.observation, len(exported.card.spec))
         for _ in range(WARM_UP_ROUNDS):
             policy.infer(features, task, None)
         wrong = count_wrong(policy, golden, tasks)
-    except (KeyError, IndexError, RuntimeError, ValueError) as error:
+    except (KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"'{folder}' does not run on {device}: {' '.join(str(error).split())[:300]}") from error
     policy.card = replace(exported.card, golden_wrong=wrong)
     return policy

@@ -48,6 +48,16 @@ def check_answer(card: PolicyCard, answer: Inferred) -> None:
             raise ValueError(f"the policy gave {name} {None if x is None else x.shape}, not {shape}")
         if not np.isfinite(x).all():
             raise ValueError(f"the policy gave {name} that are not finite")
+    _check_limits(card, answer.actions)
+
+
+def _check_limits(card: PolicyCard, actions: np.ndarray) -> None:
+    """Raise ValueError where an action is farther beyond its limits than they are apart: no policy errs so."""
+    for d, column in zip(card.spec.dimensions, actions.T, strict=True):
+        reach = d.high - d.low
+        if column.min() < d.low - reach or column.max() > d.high + reach:
+            odd = max(column.tolist(), key=lambda x: abs(x - (d.low + d.high) / 2))
+            raise ValueError(f"the policy gave {odd:g} for '{d.name}', whose limits are [{d.low:g}, {d.high:g}]")
 
 
 def _feature(features: Mapping[str, np.ndarray], name: str) -> np.ndarray:

@@ -12,6 +12,7 @@ from pathlib import Path
 from dist2_robot.deploy.serving.addresses import Address
 from dist2_robot.deploy.serving.schema import MAX_TOKEN_BYTES, TOKEN_VARIABLE
 from dist2_robot.errors import InputError
+from dist2_robot.files import read_bytes, regular
 
 MIN_TOKEN_LETTERS = 16
 
@@ -57,11 +58,9 @@ def read_token(token_file: Path | str | None, environment: Mapping[str, str] = o
     if token_file is not None:
         path, source = Path(token_file), f"token_file '{token_file}'"
         try:
-            if stat.S_IMODE(path.stat().st_mode) & 0o077:
-                raise InputError(f"{source} may be read by others: chmod 600 '{path}'")
-            with path.open("rb") as file:
-                token = file.read(MAX_TOKEN_BYTES + 2).decode("ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
+            _check_private(path, source)
+            token = read_bytes(path, MAX_TOKEN_BYTES + 2).decode("ascii").strip()
+        except (OSError, ValueError) as error:
             raise InputError(f"{source} cannot be read: {' '.join(str(error).split())}") from error
     elif TOKEN_VARIABLE in environment:
         token, source = environment[TOKEN_VARIABLE].strip(), f"the variable {TOKEN_VARIABLE}"
@@ -85,10 +84,18 @@ def server_tls(certificate: Path | str | None, key: Path | str | None) -> ssl.SS
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
+        regular(Path(certificate))
+        _check_private(Path(key), f"tls.key '{key}'")
         context.load_cert_chain(certificate, key, password=_no_password)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError, ssl.SSLError) as error:
         raise InputError(f"tls.cert '{certificate}' with tls.key '{key}' cannot be used: {error}") from error
     return context
+
+
+def _check_private(path: Path, source: str) -> None:
+    """Raise InputError where others than the owner may read or change a secret; ValueError for what is no file."""
+    if stat.S_IMODE(regular(path).stat().st_mode) & 0o077:
+        raise InputError(f"{source} may be read by others: chmod 600 '{path}'")
 
 
 def bind_unix_socket(path: Path) -> socket.socket:

@@ -17,6 +17,7 @@ class ServerLimits:
     """Attributes:
     max_message_bytes: Of one message. A connection takes some three times as much memory at most.
     max_connections: At a time; more are refused.
+    idle_s: After which without a message a client loses its place to another one, where all are taken.
     handshake_s: Within which a client must have said who it is and what it speaks.
     read_s: Within which a message that has begun must be complete.
     write_s: Within which a client must take its answer.
@@ -25,6 +26,7 @@ class ServerLimits:
 
     max_message_bytes: int = 16 * 2**20
     max_connections: int = 4
+    idle_s: float = 30.0
     handshake_s: float = 5.0
     read_s: float = 5.0
     write_s: float = 5.0

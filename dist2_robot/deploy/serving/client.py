@@ -10,13 +10,19 @@ Needs numpy, msgpack and websockets: no torch. To be used by one thread.
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dist2_robot.deploy.serving.connections import ServerError, await_message, open_connection
+from dist2_robot.deploy.serving.connections import (
+    ServerError,
+    await_message,
+    open_connection,
+    receive_message,
+)
 from dist2_robot.deploy.serving.schema import as_feature
 from dist2_robot.deploy.wire import WireError, pack
 
@@ -42,6 +48,8 @@ class Chunk(NamedTuple):
 class PolicyClient:
     """A connection to a policy server, that waits for each answer.
 
+    A client that is silent for 30 s may lose its place to another one. It connects again when it next asks.
+
     Args:
         address: ``unix:/path``, ``ws://host:port`` or ``wss://host:port``.
         token: The server's, if it wants one.
@@ -55,8 +63,9 @@ class PolicyClient:
     def __init__(
         self, address: str, token: str | None = None, ca: Path | str | None = None, timeout_s: float = 10.0
     ) -> None:
-        self._connection, message = open_connection(address, token, ca, timeout_s)
+        self._open = partial(open_connection, address, token, ca, timeout_s)
         self._timeout_s, self._sequence = timeout_s, 0
+        self._connection, message = self._open()
         self.card: dict[str, Any] = {name: x for name, x in message.items() if name not in ("type", "version")}
 
     def chunk(
@@ -103,6 +112,14 @@ class PolicyClient:
         """Hang up."""
         self._connection.close()
 
+    def _is_sent_away(self) -> bool:
+        """Tell whether the server hung up in a pause, as it may when others want the place."""
+        try:
+            message = receive_message(self._connection, 0.0)
+        except ServerError:
+            return True
+        return message is not None and message["type"] == "error" and message["sequence"] is None
+
     def __enter__(self) -> Self:
         return self
 
@@ -110,6 +127,11 @@ class PolicyClient:
         self.close()
 
     def _send(self, message: dict[str, Any]) -> None:
+        if self._is_sent_away():
+            self._connection.close()
+            self._connection, card = self._open()
+            if card["digest"] != self.card["digest"]:
+                raise ServerError("another policy is served now: connect anew, and look at its card")
         try:
             payload = pack(message)
         except WireError as error:

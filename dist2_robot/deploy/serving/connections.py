@@ -52,7 +52,8 @@ class StreamConnection:
             self._socket.close()
             raise ServerError(f"no server answers at unix:{path} ({error})") from error
         self._reader, self._writer = FrameReader(self._socket), FrameWriter(self._socket)
-        self.send((token or "").encode())
+        with contextlib.suppress(ServerError):  # a server that is full hangs up before the token, and has said why
+            self.send((token or "").encode())
 
     @property
     def pending(self) -> int:

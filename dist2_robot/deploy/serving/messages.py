@@ -12,6 +12,8 @@ from dist2_robot.deploy.serving.schema import PROTOCOL_VERSION, MessageError, ar
 from dist2_robot.errors import InputError
 from dist2_robot.types import ObservationSpec
 
+MAX_HORIZON = 4096  # steps of a chunk, as in a manifest
+
 
 def card_message(card: PolicyCard) -> dict[str, Any]:
     """Return the message of a card; `read_card` undoes it.
@@ -47,6 +49,10 @@ def read_card(message: Mapping[str, Any]) -> PolicyCard:
             raise ValueError(f"units are {fields['observation_units']!r}")
     except (InputError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise MessageError(f"'card' describes no policy: {' '.join(str(error).split())[:200]}") from error
+    sizes, names = fields["observation"].numbers, {**fields["observation_names"]}
+    odd = [name for name, some in names.items() if name in sizes and len(some) != sizes[name]]
+    if odd or not 1 <= fields["horizon"] <= MAX_HORIZON or fields["max_prefix"] > fields["horizon"]:
+        raise MessageError(f"'card' describes no policy: no valid {odd[0] if odd else 'horizon'}"[:200])
     fields["tasks"] = tuple(message["tasks"])
     return PolicyCard(**fields)
 

@@ -109,9 +109,11 @@ class PolicyServer:
     async def _on_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         channel = StreamChannel(reader, writer, self._limits)
         try:
-            refusal = "there are too many connections" if self.service.is_full else None
+            refusal = None if self.service.has_room else "there are too many connections"
             if refusal is None and not self._is_token(await channel.receive(self._limits.handshake_s, MAX_TOKEN_BYTES)):
                 refusal = "the token is wrong"
+            if refusal is None and not self.service.make_room():
+                refusal = "there are too many connections"
             if refusal is None:
                 await self.service.serve(channel)
                 return
@@ -146,7 +148,7 @@ class PolicyServer:
             return connection.respond(http.HTTPStatus.OK, self.service.metrics.text())
         if request.path != "/":
             return connection.respond(http.HTTPStatus.NOT_FOUND, "there are /, /health and /metrics\n")
-        if self.service.is_full:
+        if not self.service.make_room():
             self.service.metrics.add("refused_connections")
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "there are too many connections\n")
         return None

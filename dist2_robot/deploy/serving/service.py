@@ -40,6 +40,33 @@ class PolicyService:
         """Whether there are as many clients as allowed."""
         return len(self._sessions) >= self._limits.max_connections
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more client may come: there is a place, or one whose holder has been silent for long."""
+        return not self.is_full or self._silent() is not None
+
+    def make_room(self) -> bool:
+        """Return whether there is a place now, if need be that of the client that has been silent longest.
+
+        A robot at rest keeps its place as long as nobody else wants it.
+        """
+        silent = self._silent() if self.is_full else None
+        if silent is not None:
+            self._sessions.discard(silent)
+            silent.leaving = asyncio.create_task(self._send_away(silent))  # kept, or it might never run
+        return not self.is_full
+
+    def _silent(self) -> "_Session | None":
+        latest_s = time.monotonic() - self._limits.idle_s
+        silent = [session for session in self._sessions if session.idle.is_set() and session.heard_s <= latest_s]
+        return min(silent, key=lambda session: session.heard_s, default=None)
+
+    async def _send_away(self, session: "_Session") -> None:
+        text = f"nothing was heard for {self._limits.idle_s:g} s, and another client wants the place: connect again"
+        with suppress(ChannelClosedError, ChannelFaultError):
+            await self._send(session.channel, error_message(None, "", text))
+        await session.channel.close()
+
     def health(self) -> dict[str, Any]:
         """Return how the server is."""
         return {
@@ -86,6 +113,7 @@ class PolicyService:
         await self._send(session.channel, card_message(self._inference.card))
         while True:
             message = await self._receive(session.channel, FROM_CLIENT)
+            session.heard_s = time.monotonic()
             kind = message["type"]
             if kind == "bye":
                 return
@@ -151,6 +179,8 @@ class _Session:
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        self.heard_s = time.monotonic()
+        self.leaving: asyncio.Task[None] | None = None
         self.idle = asyncio.Event()
         self.idle.set()
         self._newest: ChunkRequest | None = None

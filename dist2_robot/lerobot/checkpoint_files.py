@@ -1,0 +1,90 @@
+"""What LeRobot reads of a checkpoint folder of type ``dist2``, looked at before LeRobot does.
+
+LeRobot's loader of pipelines imports and calls whatever class their JSON names (lerobot 0.6.1), and a step that is
+registered may fetch from the hub. The pipelines round a policy of ours only move tensors: what else a file asks for is
+refused.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dist2_robot.checkpoints.lerobot_files import POSTPROCESSOR_FILE, PREPROCESSOR_FILE
+from dist2_robot.checkpoints.tensor_file import read_header
+from dist2_robot.errors import InputError
+from dist2_robot.files import regular
+from dist2_robot.json_file import read_json
+
+# What a step may be told, beside where its state lies; all of them LeRobot's own.
+STEPS = {
+    "rename_observations_processor": {"rename_map"},
+    "to_batch_processor": set(),
+    "device_processor": {"device", "float_dtype"},
+    "normalizer_processor": {"eps", "features", "norm_map", "normalize_observation_keys"},
+    "unnormalizer_processor": {"eps", "features", "norm_map"},
+}
+_NAMING = ("class", "_target_", "auto_map")  # keys whose value some library imports
+_CONSENT = "trust_remote_code"
+
+
+def check_lerobot_files(folder: Path) -> None:
+    """Raise InputError, naming the file, where a folder asks LeRobot for anything that a policy of ours does not need.
+
+    Args:
+        folder: With ``config.json`` and the pipelines; that some are missing is LeRobot's to tell.
+    """
+    for path in sorted(folder.glob("*.json")):
+        try:
+            content = read_json(path)
+            _check_names(content)
+            if path.name in (PREPROCESSOR_FILE, POSTPROCESSOR_FILE):
+                _check_pipeline(folder, content)
+            if isinstance(content, dict) and content.get("use_peft"):
+                raise ValueError("'use_peft': a policy of type dist2 has no adapters of peft")
+        except (ValueError, OSError) as error:
+            raise InputError(
+                f"'{path}' is not read ({error}): the checkpoint may be hostile, use one that you trust"
+            ) from error
+
+
+def _check_names(content: Any) -> None:
+    """Raise ValueError where a key asks for an import, at whatever depth."""
+    for key, value in _entries(content):
+        if key in _NAMING or (key == _CONSENT and value):
+            raise ValueError(f"'{key}' names code to run: {str(value)[:60]!r}")
+
+
+def _entries(content: Any) -> Iterator[tuple[str, Any]]:
+    left = [content]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            yield from node.items()
+            left.extend(node.values())
+        elif isinstance(node, list):
+            left.extend(node)
+
+
+def _check_pipeline(folder: Path, content: Any) -> None:
+    steps = content.get("steps") if isinstance(content, dict) else None
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        raise ValueError("it has no list of steps")
+    for step in steps:
+        name, config = step.get("registry_name"), step.get("config", {})
+        if not isinstance(name, str) or name not in STEPS or set(step) - {"registry_name", "config", "state_file"}:
+            raise ValueError(f"the step {str(name)[:60]!r} is none of {', '.join(STEPS)}")
+        if not isinstance(config, dict) or set(config) - STEPS[name]:
+            raise ValueError(f"the step '{name}' has settings that it does not know: {str(config)[:60]}")
+        changed = config.get("norm_map", {})
+        if not isinstance(changed, dict) or any(mode != "IDENTITY" for mode in changed.values()):
+            raise ValueError(f"the step '{name}' changes numbers: its norm_map must be IDENTITY")
+        if "state_file" in step:
+            _check_state(folder, step["state_file"])
+
+
+def _check_state(folder: Path, name: Any) -> None:
+    if not isinstance(name, str) or name != Path(name).name or not name.endswith(".safetensors"):
+        raise ValueError(f"the state file {str(name)[:60]!r} is none of the folder")
+    if (folder / name).is_symlink():
+        raise ValueError(f"the state file '{name}' is a symbolic link")
+    read_header(regular(folder / name))
