@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable
+from multiprocessing import parent_process
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -79,6 +80,8 @@ def watch(case: Path, writable: Iterable[Path], tell: Callable[[str], None]) -> 
         elif event in RUN:
             if event == "subprocess.Popen" and list(arguments[1])[:3] == OWN_REVISION:
                 return
+            if event == "pickle.find_class" and _is_of_a_pool(arguments[0]):
+                return
             tell(f"{event} {arguments!r}"[:300])
         elif event in NETWORK:
             if not _is_local(arguments):
@@ -88,6 +91,11 @@ def watch(case: Path, writable: Iterable[Path], tell: Callable[[str], None]) -> 
 
     sys.stdin = NoInput(tell)  # type: ignore[assignment]
     sys.addaudithook(hook)
+
+
+def _is_of_a_pool(module: str) -> bool:
+    """Tell whether a pickle comes from a process that this one forked, or the other way round."""
+    return parent_process() is not None or module.startswith(("concurrent.futures.", "multiprocessing."))
 
 
 def _is_local(arguments: tuple) -> bool:

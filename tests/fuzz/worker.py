@@ -17,6 +17,7 @@ from pathlib import Path
 # Before anything of Hugging Face is imported: what it keeps lies in a folder that may be written to.
 ROOT = Path(sys.argv[1]).resolve()
 os.environ |= {"HF_HOME": str(ROOT / "cache"), "HF_HUB_OFFLINE": "1", "MPLCONFIGDIR": str(ROOT / "cache")}
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(ROOT / "cache")
 os.environ |= {"OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "XDG_CACHE_HOME": str(ROOT / "cache")}
 
 import torch  # noqa: E402
