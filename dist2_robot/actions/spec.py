@@ -42,7 +42,9 @@ class ActionDimension:
     constant: float | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
+        if not isinstance(self.name, str) or not isinstance(self.unit, str):
+            raise InputError(f"action dimension {self.name!r}: name and unit must be texts, got unit {self.unit!r}")
+        if not isinstance(self.kind, str) or self.kind not in get_args(Kind):
             raise InputError(f"action dimension '{self.name}': kind '{self.kind}' is none of {get_args(Kind)}")
         for entry in ("low", "high", "tolerance"):
             value = getattr(self, entry)
@@ -92,7 +94,7 @@ class ActionSpec:
     source: str
 
     def __post_init__(self) -> None:
-        if self.control_mode not in get_args(ControlMode):
+        if not isinstance(self.control_mode, str) or self.control_mode not in get_args(ControlMode):
             raise InputError(f"control mode '{self.control_mode}' is none of {get_args(ControlMode)}")
         if not self.dimensions:
             raise InputError("an action spec needs at least one dimension")
@@ -138,6 +140,8 @@ class ActionSpec:
         _check_entries("action spec", values, required=[f.name for f in fields(cls)], optional=[])
         optional = ["wraps", "tolerance", "constant"]
         required = [f.name for f in fields(ActionDimension) if f.name not in optional]
+        if not isinstance(values["dimensions"], list | tuple):
+            raise InputError(f"action spec: dimensions must be a list, got {values['dimensions']!r}")
         for i, entry in enumerate(values["dimensions"]):
             name = entry.get("name", i) if isinstance(entry, Mapping) else i
             _check_entries(f"action dimension '{name}'", entry, required, optional)
