@@ -3,10 +3,15 @@
 import contextlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-MAX_BYTES = 32 * 2**20
+from dist2_robot.files import MIB, open_regular, read_bytes
+
+MAX_BYTES = 32 * MIB  # an evaluation of 100 000 episodes; parsed it is up to 25 times as much
+MAX_LINES_BYTES = 512 * MIB  # metrics of 1 000 000 steps
+MAX_DEPTH = 64  # nothing of ours has more than 12 levels
 
 
 def write_json(path: Path, content: Any, indent: int | None = 1) -> None:
@@ -32,22 +37,66 @@ def write_json(path: Path, content: Any, indent: int | None = 1) -> None:
         raise OSError(f"cannot write '{path}' ({error})") from error
 
 
-def read_json(path: Path) -> Any:
-    """Return what a JSON file holds.
+def read_json(path: Path, at_most: int = MAX_BYTES) -> Any:
+    """Return what a JSON file holds. Raises as `files.read_bytes`, and as `parse_json`."""
+    return parse_json(read_bytes(path, at_most))
+
+
+def parse_json(text: bytes | str) -> Any:
+    """Return what a JSON text holds, fit to be computed with, walked through and shown.
+
+    Raises:
+        ValueError: It is no JSON, nested too deep, or holds a whole number of more than 64 bits, which no array takes,
+            or half a letter, which nothing prints. It says which, in one line.
+    """
+    try:
+        content = json.loads(text.decode() if isinstance(text, bytes) else text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    level = [content]
+    for _ in range(MAX_DEPTH):
+        _check_values(level)
+        level = [value for parent in level for value in _inside(parent)]
+        if not level:
+            return content
+    raise ValueError("it is nested too deep")
+
+
+def read_json_lines(path: Path, at_most: int = MAX_LINES_BYTES) -> Iterator[tuple[int, Any]]:
+    """Yield the number of each line of a .jsonl file and what it holds: a ValueError where it is no JSON.
+
+    Empty lines are passed over.
 
     Raises:
         FileNotFoundError: There is none.
-        ValueError: It is no regular file, too large, no text, no JSON, or nested too deep. It says which, not where.
+        ValueError: It is no regular file, or too large, or a line is.
     """
-    if not path.is_file():
-        if path.exists():  # a device or a pipe may never end
-            raise ValueError("it is no regular file")
-        raise FileNotFoundError(path)
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"it has more than {MAX_BYTES // 2**20} MiB")
-    try:
-        return json.loads(content.decode())
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
+    with open_regular(path) as file:
+        left, number = at_most, 0
+        while line := file.readline(min(MAX_BYTES, left) + 1):
+            left, number = left - len(line), number + 1
+            if left < 0:
+                raise ValueError(f"it has more than {at_most // MIB} MiB")
+            if len(line) > MAX_BYTES:
+                raise ValueError(f"a line of it has more than {MAX_BYTES // MIB} MiB")
+            if not line.strip():
+                continue
+            try:
+                yield number, parse_json(line)
+            except ValueError as error:
+                yield number, error
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """Return what is in a table or a list, the keys too."""
+    if isinstance(value, dict):
+        return (*value, *value.values())
+    return value if isinstance(value, list) else ()
+
+
+def _check_values(values: Iterable[Any]) -> None:
+    for value in values:
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("it holds a whole number of more than 64 bits")
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError("it holds a text with half a letter (a lone surrogate)")

@@ -47,7 +47,7 @@ class ActionDimension:
             value = getattr(self, entry)
             if not isinstance(value, str) or len(value) > MAX_NAME or (entry == "name" and not value):
                 raise InputError(f"an action dimension needs a {entry} in letters, got {str(value)[:60]!r}")
-        if self.kind not in get_args(Kind):
+        if not isinstance(self.kind, str) or self.kind not in get_args(Kind):
             raise InputError(f"action dimension '{self.name}': kind '{self.kind}' is none of {get_args(Kind)}")
         for entry in ("low", "high", "tolerance"):
             value = getattr(self, entry)
@@ -97,7 +97,7 @@ class ActionSpec:
     source: str
 
     def __post_init__(self) -> None:
-        if self.control_mode not in get_args(ControlMode):
+        if not isinstance(self.control_mode, str) or self.control_mode not in get_args(ControlMode):
             raise InputError(f"control mode '{self.control_mode}' is none of {get_args(ControlMode)}")
         if not self.dimensions:
             raise InputError("an action spec needs at least one dimension")

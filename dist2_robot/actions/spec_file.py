@@ -21,22 +21,21 @@ import yaml
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.actions.told_spec import ENTRIES, ToldSpec, told_spec
 from dist2_robot.errors import InputError
+from dist2_robot.files import MIB, read_bytes
 
-MAX_BYTES = 2**20
+MAX_BYTES = MIB
 
 
 def read_spec_file(path: Path) -> ToldSpec:
     """Read such a file. Raises InputError, naming the file and the entry, where it is none."""
-    if not path.is_file():  # a device or a pipe may never end
-        what = "is no file" if path.exists() else "does not exist"
-        raise InputError(f"'{path}', which shall tell units, {what}: write one with dist2-validate write_spec=")
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-        if len(text) > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES // 2**20} MiB")
+        text = read_bytes(path, MAX_BYTES)
         _check_plain(text)
         content = yaml.safe_load(text)
+    except FileNotFoundError:
+        raise InputError(
+            f"'{path}', which shall tell units, does not exist: write one with dist2-validate write_spec="
+        ) from None
     except (OSError, yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(

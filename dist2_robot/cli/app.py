@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import redirect_stdout
 from typing import Any
 
 import hydra
@@ -22,6 +23,7 @@ from dist2_robot.cli.help import help_text
 from dist2_robot.cli.multirun import Objective, SweptJobError, do_job, in_sweep, with_own_folder
 from dist2_robot.config_dir import config_dir
 from dist2_robot.errors import InputError, did_you_mean
+from dist2_robot.printable import PrintableStream, one_line, printable
 
 HYDRA_FLAGS = ("--cfg", "-c", "--multirun", "-m", "--hydra-help", "--info", "--package", "-p", "--resolve", "--version")
 
@@ -47,7 +49,7 @@ def run_command(name: str, config_name: str, about: str, task: Task, objective: 
         sys.exit(0)
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say them in one line
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    start_logging()
     exit_code = 0
     failure: Exception | None = None
 
@@ -67,7 +69,8 @@ def run_command(name: str, config_name: str, about: str, task: Task, objective: 
             signal.signal(signal.SIGTERM, _exit_at_once)
             options = [argument for argument in arguments if argument not in _SWEEP]
             sys.argv[1:] = [_SWEEP[0], *options]  # Hydra takes the flag before or after all options, not among them
-        hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(call_task)()
+        with redirect_stdout(PrintableStream(sys.stdout)):
+            hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(call_task)()
         if failure:
             raise failure
     except KeyboardInterrupt:
@@ -75,7 +78,7 @@ def run_command(name: str, config_name: str, about: str, task: Task, objective: 
         sys.exit(130)
     except SweptJobError as error:
         again = "; the same command with resume=auto does what is left" if objective else ""
-        print(f"{name}: the sweep is incomplete: {error.message}{again}", file=sys.stderr)
+        print(f"{name}: the sweep is incomplete: {one_line(error.message)}{again}", file=sys.stderr)
         sys.exit(error.code)
     except (InputError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
@@ -94,7 +97,7 @@ def _do_swept(
     cfg: DictConfig, name: str, config_name: str, arguments: Sequence[str], task: Task, objective: Objective | None
 ) -> float | None:
     """Do the present job of a sweep."""
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)  # a process of its own has none yet
+    start_logging()  # a process of its own has none yet
     config: dict[str, Any] = {}
 
     def do() -> int:
@@ -110,6 +113,20 @@ def _do_swept(
         say=lambda error: _one_line(error, config_name, arguments),
         objective=(lambda: objective(config)) if objective else None,
     )
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Warnings, too, may quote what is in a file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def start_logging() -> None:
+    """Print warnings to standard error, if nobody does yet."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_PrintableFormatter(LOG_FORMAT))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _exit_at_once(number: int, _: object) -> None:
@@ -155,6 +172,11 @@ def _refuse_targets(node: Any) -> None:
 
 
 def _one_line(error: Exception, config_name: str, arguments: Sequence[str]) -> str:
+    """Say what is wrong in a line that can be printed, whatever files it quotes."""
+    return one_line(_say(error, config_name, arguments))
+
+
+def _say(error: Exception, config_name: str, arguments: Sequence[str]) -> str:
     """Say what is wrong with the command line, with the nearest right word."""
     if isinstance(error, InputError):
         return str(error)
@@ -166,10 +188,10 @@ def _one_line(error: Exception, config_name: str, arguments: Sequence[str]) -> s
         options = [str(o) for o in error.options or []]
         return f"there is no {group} '{option}'.{did_you_mean(option, options)} Known: {', '.join(options)}"
     if isinstance(error, OSError | BrokenExecutor):
-        return " ".join(str(error).split())
+        return str(error)
     standard = defaults(config_name, arguments)
     for argument in arguments:
         key = argument.split("=")[0].lstrip("+~").split("@")[0]
         if "=" in argument and key not in known_keys(standard) and not key.startswith("hydra"):
             return f"there is no option '{key}'.{suggest(key, standard)} See --help for all of them"
-    return " ".join(str(error).split())
+    return str(error)

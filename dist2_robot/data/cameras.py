@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from dist2_robot.data.parquet import read_pictures
 from dist2_robot.errors import InputError
 
 _COLOUR_MODES = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB")  # of PIL; all others have one channel
@@ -165,11 +163,9 @@ def _of_table(path: Path, camera: str) -> PictureFile | None:
     from PIL import Image
 
     try:
-        # With a buffer, not the whole column is read for its first row.
-        batch = next(pq.ParquetFile(path, buffer_size=1 << 16).iter_batches(1, columns=[camera]))
-        with Image.open(io.BytesIO(batch.column(0)[0].as_py()["bytes"])) as picture:
+        with Image.open(io.BytesIO(next(read_pictures(path, camera, 1))[0].as_py()["bytes"])) as picture:
             return PictureFile(picture.height, picture.width, is_grey(picture.mode), _BITS.get(picture.mode, 8))
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, StopIteration, SyntaxError):
+    except (OSError, ValueError, TypeError, KeyError, IndexError, StopIteration, SyntaxError):
         return None
     except Image.DecompressionBombError:
         return None

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dist2_robot.data.cameras import is_grey
 from dist2_robot.data.folder import DatasetFolder
+from dist2_robot.data.parquet import Allowance, open_parquet, read_columns, read_lists, read_pictures
 from dist2_robot.data.video_frames import nearest_frames
 from dist2_robot.errors import InputError, first_line
 
@@ -69,9 +69,10 @@ def read_rows(folder: DatasetFolder, numbers: Sequence[int] | np.ndarray | None 
     """Return the rows with these numbers, in their order; all by default. Raises InputError for those it lacks."""
     names = ["episode_index", "frame_index", "timestamp"]
     parts: list[list[np.ndarray]] = []
+    allowance = Allowance()
     for path in folder.data_files():
         try:
-            table = pq.read_table(path, columns=names)
+            table = read_columns(path, names, allowance=allowance)
             parts.append([_numbers(table[name]) for name in names])
         except UNREADABLE as error:
             raise InputError(f"'{path}' cannot be read ({first_line(error)}): restore it from the original") from error
@@ -223,12 +224,11 @@ def table_pictures(request: PictureRequest, camera: str) -> Iterator[tuple[int, 
         wanted.setdefault(position, []).append(place)
     begin = 0
     try:
-        for batch in pq.ParquetFile(request.path).iter_batches(_BATCH, columns=[camera]):
-            cells = batch.column(0)
-            for position in range(begin, begin + len(batch)):
+        for cells in read_pictures(request.path, camera, _BATCH):
+            for position in range(begin, begin + len(cells)):
                 for place in wanted.get(position, ()):
                     yield place, _loader(cells[position - begin].as_py())
-            begin += len(batch)
+            begin += len(cells)
     except UNREADABLE as error:
         raise InputError(f"'{request.path}' cannot be read ({first_line(error)}): restore it") from error
 
@@ -253,7 +253,7 @@ def _in_tables(folder: DatasetFolder, rows: Rows) -> list[PictureRequest]:
     requests, begin = [], 0
     for path in folder.data_files():
         try:
-            end = begin + pq.read_metadata(path).num_rows
+            end = begin + open_parquet(path).metadata.num_rows
         except UNREADABLE as error:
             raise InputError(f"'{path}' cannot be read ({first_line(error)}): restore it from the original") from error
         places = np.flatnonzero((rows.number >= begin) & (rows.number < end))
@@ -269,7 +269,7 @@ def _episode_starts(folder: DatasetFolder, camera: str) -> Mapping[int, tuple[Pa
     found: dict[int, tuple[Path, float]] = {}
     for path in sorted((folder.root / "meta" / "episodes").glob("chunk-*/file-*.parquet")):
         try:
-            table = pq.read_table(path, columns=["episode_index", *keys]).to_pydict()
+            table = read_lists(path, ["episode_index", *keys])
             for episode, chunk, file, start_s in zip(*table.values(), strict=True):
                 found[episode] = (folder.root / video_file(camera, chunk, file), float(start_s))
         except UNREADABLE as error:

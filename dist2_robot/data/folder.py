@@ -1,22 +1,30 @@
 """A LeRobotDataset v3 as a folder on disk: what its metadata say. Nothing here asks the network but `from_hub`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from dist2_robot.data.cameras import Cameras, find_cameras
-from dist2_robot.data.vectors import are_told, is_vector, vector_names, vector_size
-from dist2_robot.errors import InputError
+from dist2_robot.data.tasks import TASKS_FILE, read_tasks
+from dist2_robot.data.vectors import (
+    MAX_AXES,
+    MAX_FRAME_NUMBERS,
+    MAX_PIXELS,
+    are_told,
+    is_feature_name,
+    is_vector,
+    vector_names,
+    vector_size,
+)
+from dist2_robot.errors import InputError, first_line
 from dist2_robot.json_file import read_json
 
 INFO_FILE = Path("meta/info.json")
-TASKS_FILE = Path("meta/tasks.parquet")
 DIST2_FILE = Path("meta/dist2_robot.json")
+MAX_RATE_HZ = 1e6
 CODEBASE_VERSION = "v3.0"
 OLDER_VERSIONS = ("v2.0", "v2.1")  # which dist2-import reads
 
@@ -70,15 +78,12 @@ class DatasetFolder:
 
     def tasks(self) -> dict[int, str]:
         """Return task number -> what it is, in words; empty where the dataset does not tell."""
-        path = self.root / TASKS_FILE
-        if not path.exists():
-            return {}
         try:
-            table = pq.read_table(path).to_pydict()
-            texts = table["task"] if "task" in table else table["__index_level_0__"]
-            return dict(zip(table["task_index"], texts, strict=True))
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise InputError(f"'{path}' cannot be read ({str(error).splitlines()[0]}): restore it") from error
+            return read_tasks(self.root)
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise InputError(f"'{self.root / TASKS_FILE}' cannot be read ({first_line(error)}): restore it") from error
 
     def names(self, feature: str) -> list[str]:
         """Return the names of the numbers of a feature; ``feature[0]``, ... where the dataset gives none."""
@@ -135,8 +140,10 @@ def from_hub(repo_id: str, revision: str | None, cameras: Sequence[str] = ()) ->
 
 def _check_info(info: Mapping[str, Any], path: Path) -> None:
     """Raise InputError, naming the entry, unless what is read from info.json later is there and makes sense."""
-    kinds = {"fps": int | float, "features": Mapping, "total_frames": int, "total_episodes": int}
-    wrong = [key for key, kind in kinds.items() if not isinstance(info.get(key), kind) or not info[key]]
+    wrong = [key for key in ("total_frames", "total_episodes") if type(info.get(key)) is not int or info[key] < 1]
+    wrong += [] if type(info.get("fps")) in (int, float) and 0 < info["fps"] <= MAX_RATE_HZ else ["fps"]
+    wrong += [] if isinstance(info.get("features"), Mapping) and info["features"] else ["features"]
+    wrong += [] if isinstance(info.get("robot_type"), str | None) else ["robot_type"]
     if not wrong:
         wrong = [name for name, feature in info["features"].items() if not _is_feature(name, feature)]
     if wrong:
@@ -149,8 +156,10 @@ def _is_feature(name: str, entry: Any) -> bool:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("dtype"), str):
         return False
     shape = entry.get("shape")
-    is_shape = isinstance(shape, list) and bool(shape) and all(type(n) is int and n > 0 for n in shape)
-    return is_shape and not set(name) & {"/", "\\", "\0"}  # a feature's name is a folder's, too: of its videos
+    if not isinstance(shape, list) or not shape or not all(type(n) is int and n > 0 for n in shape):
+        return False
+    most = MAX_PIXELS if entry["dtype"] in ("video", "image") else MAX_FRAME_NUMBERS
+    return math.prod(shape[:MAX_AXES]) <= most and len(shape) <= MAX_AXES and is_feature_name(name)
 
 
 def _read_json(path: Path, otherwise: str) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
 from dist2_robot.data.check import check_columns
 from dist2_robot.data.columns import flat_column
 from dist2_robot.data.folder import DatasetFolder
+from dist2_robot.data.parquet import Allowance, read_columns
 from dist2_robot.errors import InputError, first_line
 from dist2_robot.types import ACTION
 
@@ -130,13 +130,10 @@ def read_table(folder: DatasetFolder, observed: Sequence[str] | None = None, tar
 def _read_columns(folder: DatasetFolder, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Return columns of all data files, one after the other, (N,) or (N, size). Raises InputError as `read_table`."""
     parts: list[dict[str, np.ndarray]] = []
-    frames = 0
+    frames, allowance = 0, Allowance()
     for path in folder.data_files():
         try:
-            missing = set(names) - set(pq.read_schema(path).names)
-            if missing:
-                raise ValueError(f"it has no column {sorted(missing)}")
-            table = pq.read_table(path, columns=names)
+            table = read_columns(path, names, allowance=allowance)
             part = {name: _to_array(name, table[name]) for name in names}
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise InputError(f"'{path}' cannot be read ({first_line(error)}): restore it from the original") from error

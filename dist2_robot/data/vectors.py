@@ -7,6 +7,15 @@ from typing import Any
 
 NUMBERS = ("float", "int", "uint", "bool")  # how the dtypes of numeric columns begin
 MAX_NUMBERS = 4096  # of a vector; more are a picture or a map, which a policy does not read as a list of numbers
+MAX_FRAME_NUMBERS = 2**20  # of a feature in a frame
+MAX_PIXELS = 2**26  # of a picture, times its channels
+MAX_AXES = 8
+MAX_NAME = 200  # letters of the name of a feature
+
+
+def is_feature_name(name: str) -> bool:
+    """Tell whether a feature can have this name, which is a folder's, too: of its videos."""
+    return 0 < len(name) <= MAX_NAME and not set(name) & {"/", "\\", "\0"} and not name.startswith(".")
 
 
 def vector_size(feature: Mapping[str, Any]) -> int:

@@ -1,7 +1,9 @@
 """Reads a user's own table of distances, and says in one line what is wrong with it. V tokens, G groups."""
 
-import json
+import math
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -9,7 +11,11 @@ from numpy.lib import format as npy
 from torch import Tensor
 
 from dist2_robot.distances.distance_error import DistanceError
+from dist2_robot.files import MIB, open_regular, read_text
+from dist2_robot.json_file import read_json
 
+MAX_BYTES = 256 * MIB  # 5000 tokens in 64 bits
+MAX_TEXT_BYTES = 64 * MIB
 # Of the largest distance: what rounding to 32 bits, or to the six digits of a text file, leaves. It is mended.
 ROUNDING = 1e-5
 
@@ -26,7 +32,7 @@ def read_distances(path: Path) -> Tensor:
     """
     if path.suffix.lower() not in (".npy", ".csv", ".json"):
         raise DistanceError(f"a file of distances ends in .npy, .csv or .json, not '{path.name}'")
-    if not path.is_file():
+    if path.is_dir() or not path.exists():
         raise DistanceError(f"there is no file of distances '{path}'")
     try:
         values = _read(path)
@@ -42,20 +48,41 @@ def read_distances(path: Path) -> Tensor:
 
 def _read(path: Path) -> np.ndarray:
     if path.suffix.lower() == ".npy":
-        with path.open("rb") as file:
-            return npy.read_array(file, allow_pickle=False)
-    text = path.read_text(encoding="utf-8-sig")
+        with open_regular(path) as file:
+            return _read_array(file)
     if path.suffix.lower() == ".json":
-        return np.asarray(json.loads(text))
-    rows = [line.split(",") for line in text.splitlines() if line.strip()]
-    return np.asarray([_numbers(row, number) for number, row in enumerate(rows, 1)])
+        return np.asarray(read_json(path))
+    lines = [line for line in read_text(path, MAX_TEXT_BYTES).splitlines() if line.strip()]
+    rows = [_row(line, number) for number, line in enumerate(lines, 1)]
+    if odd := [number for number, row in enumerate(rows, 1) if len(row) != len(rows[0])]:
+        raise ValueError(f"row {odd[0]} has {len(rows[odd[0] - 1])} numbers, row 1 has {len(rows[0])}")
+    return np.asarray(rows)
 
 
-def _numbers(row: list[str], number: int) -> list[float]:
+def _read_array(file: BinaryIO) -> np.ndarray:
+    """Return the array of a .npy file, whose size is compared with that of the file before anything is allocated."""
+    version = npy.read_magic(file)
+    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+    if read_header is None:
+        raise ValueError(f"it is of .npy version {version}, which holds no plain numbers")
+    shape, _, dtype = read_header(file)
+    size, held = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size
+    if size > min(held, MAX_BYTES):
+        raise ValueError(f"it declares {shape} {dtype}, {size} bytes; it has {held}, and at most {MAX_BYTES} are read")
+    file.seek(0)
+    return npy.read_array(file, allow_pickle=False)
+
+
+def _row(line: str, number: int) -> np.ndarray:
+    return np.array([_number(cell, number, column) for column, cell in enumerate(line.split(","), 1)])
+
+
+def _number(cell: str, row: int, column: int) -> float:
+    """Return the number in a cell. What else is in it is not told: the file may be another, with secrets in it."""
     try:
-        return [float(cell) for cell in row]
-    except ValueError as error:
-        raise ValueError(f"row {number}: {error} (numbers only, no header)") from error
+        return float(cell)
+    except ValueError:
+        raise ValueError(f"row {row}: column {column} is no number (numbers only, no header)") from None
 
 
 def _check(table: Tensor, path: Path) -> Tensor:

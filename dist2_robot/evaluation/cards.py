@@ -1,5 +1,6 @@
 """Cards, which tell what a checkpoint or a dataset is to whoever finds it: ``README.md``, from what was measured."""
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
@@ -9,7 +10,11 @@ from dist2_robot.actions.units import shown_unit
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.evaluation.licence import licence_files
+from dist2_robot.printable import one_line
 from dist2_robot.types import ObservationSpec
+
+_MARKS = re.compile(r"[\\`*\[\]<>#~!]")  # which Markdown takes for more than letters
+_LINKS = re.compile(r"://|www\.|@", re.IGNORECASE)  # by which renderers know the address of a page or a person
 
 
 def model_card(
@@ -52,8 +57,15 @@ def dataset_card(folder: DatasetFolder, *, title: str, licence: str | None) -> s
     """Return the card of a dataset, as Markdown; without a licence it claims none. See `model_card`."""
     recorded = folder.recording.get("action_spec")
     environment = folder.recording.get("environment")
+    simulation = environment if isinstance(environment, Mapping) else {}
+    arguments = simulation.get("kwargs")
+    told = {"name": simulation.get("id"), **(arguments if isinstance(arguments, Mapping) else {})}
     features = [
-        (name, f"{feature['dtype']} {list(feature['shape'])}", ", ".join(folder.names(name)) if is_vector else "")
+        (
+            name,
+            f"{feature['dtype']} ({' x '.join(map(str, feature['shape']))})",
+            ", ".join(folder.names(name)) if is_vector else "",
+        )
         for name, feature in folder.info["features"].items()
         if (is_vector := feature["dtype"].startswith("float") and name != "timestamp") or ".images." in name
     ]
@@ -67,9 +79,7 @@ def dataset_card(folder: DatasetFolder, *, title: str, licence: str | None) -> s
         version=folder.info["codebase_version"],
         tasks=list(folder.tasks().values()),
         features=features,
-        origin=f"Recorded in the simulation {_told({'name': environment['id'], **environment['kwargs']})}."
-        if environment
-        else "Its recorder did not say.",
+        origin=f"Recorded in the simulation {_told(told)}." if simulation else "Its recorder did not say.",
         licence_files=licence_files(folder.root),
         **(_actions(ActionSpec.from_dict(recorded)) if recorded else {"dimensions": (), "rate": f"{folder.rate_hz:g}"}),
     )
@@ -85,28 +95,30 @@ def _render(template: str, **content: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return text without what would end its line, or its cell of a table, or be taken for HTML."""
+    """Return text that is shown as it is: it ends no line and no cell of a table, and is no link, picture or HTML."""
     if isinstance(value, str):
-        return " ".join(value.replace("|", "/").replace("<", "&lt;").split())
+        line = _MARKS.sub(r"\\\g<0>", one_line(value).replace("|", "/"))
+        return _LINKS.sub(lambda found: "".join(f"&#{ord(letter)};" for letter in found[0]), line)
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _actions(spec: ActionSpec) -> dict[str, Any]:
-    dimensions = [_plain(vars(each) | {"unit": shown_unit(each.unit) or "-"}) for each in spec.dimensions]
+    dimensions = [vars(each) | {"unit": shown_unit(each.unit) or "-"} for each in spec.dimensions]
     control = "Absolute targets" if spec.control_mode == "absolute" else "Differences from where the robot stands"
     return {"dimensions": dimensions, "control": control, "rate": f"{spec.rate_hz:g}", "source": spec.source}
 
 
-def _score(results: Mapping[str, Any]) -> str | None:
+def _score(results: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the rate, and what else is to be said of it."""
     rate, interval = results.get("success_rate"), results.get("success_interval")
     if rate is None or not interval:
         return None
     low, high = interval
     failed = f", {results['errors']} of them ended in an error" if results.get("errors") else ""
     counted = f"{results['episodes']} episodes{failed}"
-    return f"**Success: {rate:.0%}**, 95 % interval from {low:.0%} to {high:.0%}, {counted}."
+    return f"{rate:.0%}", f"95 % interval from {low:.0%} to {high:.0%}, {counted}"
 
 
 def _data(dataset: Mapping[str, Any]) -> str:

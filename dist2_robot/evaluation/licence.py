@@ -8,9 +8,11 @@ from typing import Any
 import yaml
 
 from dist2_robot.data.folder import DatasetFolder
+from dist2_robot.files import MIB, read_text
 
 OURS = "apache-2.0"  # of what our own simulations record
 README_FILE = "README.md"
+MAX_README_BYTES = MIB
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
 _LICENCE_FILE = re.compile(r"(licen[cs]e|copying)([.-].*)?", re.IGNORECASE)
 
@@ -38,10 +40,10 @@ def licence_files(root: Path) -> list[str]:
 def _front_matter(path: Path) -> Mapping[str, Any]:
     """Return what stands between the first two lines of three dashes of a Markdown file; nothing where it is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path, MAX_README_BYTES).splitlines()
         if not lines or lines[0].strip() != "---":
             return {}
         content = yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError, RecursionError):
         return {}
     return content if isinstance(content, Mapping) else {}

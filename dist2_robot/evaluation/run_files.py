@@ -1,6 +1,5 @@
 """What a training run and its evaluation left on disk."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.held_out_file import check_held_out
 from dist2_robot.evaluation.held_out_scores import KIND
-from dist2_robot.json_file import read_json
+from dist2_robot.evaluation.shapes import CONFIG, EXAMPLE, METRICS, RESULTS, SUMMARY, Shape, wrong_entry
+from dist2_robot.json_file import read_json, read_json_lines
 
 EXAMPLE_CURVES = ("values", "target", "predicted")
 EXAMPLE_ENTRIES = ("dimension", "unit", "step", "truth", "decoded", *EXAMPLE_CURVES)
@@ -80,7 +80,7 @@ def load_run(folder: Path, evaluation: Path | None = None) -> RunFiles:
     """
     if evaluation is None:
         evaluation = folder if (folder / "results.json").is_file() else folder / "eval"
-    config = _read_object(folder / "config.json")
+    config = _read_object(folder / "config.json", CONFIG)
     results = _read_results(evaluation / "results.json")
     simulated = {} if results.get("kind") == KIND else results
     run = RunFiles(
@@ -90,7 +90,7 @@ def load_run(folder: Path, evaluation: Path | None = None) -> RunFiles:
         config=config,
         metrics=tuple(_read_lines(folder / "metrics.jsonl")),
         examples=tuple(_read_examples(folder / "examples.json")),
-        summary=_read_object(folder / "summary.json"),
+        summary=_read_object(folder / "summary.json", SUMMARY),
         results=simulated,
         held_out=results if results.get("kind") == KIND else {},
     )
@@ -115,21 +115,30 @@ def _read(path: Path, empty: Any) -> Any:
     return content
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    return _read(path, {})
+def _read_object(path: Path, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    content = _read(path, {})
+    _check(content, shapes, str(path))
+    return content
+
+
+def _check(content: Mapping[str, Any], shapes: Mapping[str, Shape], where: str) -> None:
+    if wrong := wrong_entry(content, shapes):
+        raise InputError(f"{where} has no valid '{wrong}': it is damaged, write it again")
 
 
 def _read_results(path: Path) -> dict[str, Any]:
-    results = _read_object(path)
+    results = _read_object(path, {})
     if results.get("kind") == KIND:
         check_held_out(results, path)
-    elif results and (results.get("kind") != "evaluation" or not isinstance(results.get("per_episode"), list)):
+        return results
+    if results and (results.get("kind") != "evaluation" or not isinstance(results.get("per_episode"), list)):
         raise InputError(f"{path} is no evaluation (kind 'evaluation' with per_episode); make it with dist2-eval")
+    _check(results, RESULTS, str(path))
     return results
 
 
 def _read_held_out(path: Path) -> dict[str, Any]:
-    scores = _read_object(path)
+    scores = _read_object(path, {})
     if scores:
         check_held_out(scores, path)
     return scores
@@ -141,9 +150,10 @@ def _read_examples(path: Path) -> list[Mapping[str, Any]]:
         missing = [entry for entry in EXAMPLE_ENTRIES if not isinstance(example, dict) or entry not in example]
         if missing:
             raise InputError(f"{path}: example {index} lacks {missing}")
+        _check(example, EXAMPLE, f"{path}: example {index}")
         try:
             numbers = np.array([example[curve] for curve in EXAMPLE_CURVES], dtype=float)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"{path}: example {index} needs as many values as target and predicted ({error})"
             ) from error
@@ -158,19 +168,23 @@ def _read_examples(path: Path) -> list[Mapping[str, Any]]:
 
 
 def _read_lines(path: Path) -> list[Mapping[str, Any]]:
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    records = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            # A run that was killed, or still writes, leaves half a last line.
-            if number == len(lines):
+    records: list[Mapping[str, Any]] = []
+    half = ""
+    try:
+        for number, record in read_json_lines(path):
+            if half:
                 break
-            raise InputError(f"{path}, line {number}, is not valid JSON ({error})") from error
-        if not isinstance(record, dict):
-            raise InputError(f"{path}, line {number}, must be a JSON object")
-        records.append(record)
-    return records
+            if isinstance(record, ValueError):  # a run that was killed, or still writes, leaves half a last line
+                half = f"{path}, line {number}, is not valid JSON ({record})"
+                continue
+            if not isinstance(record, dict):
+                raise InputError(f"{path}, line {number}, must be a JSON object")
+            _check(record, METRICS, f"{path}, line {number},")
+            records.append(record)
+        else:
+            return records
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error})") from error
+    raise InputError(half)

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.errors import InputError
+from dist2_robot.json_file import read_json_lines
+
 
 class JsonlTracker:
     """Appends to a file, and flushes every line.
@@ -39,13 +42,16 @@ class JsonlTracker:
 
 
 def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield each line with what it holds, but for one that was cut off when the run was killed."""
-    if not path.exists():
+    """Yield each line with what it holds, but for one that was cut off when the run was killed.
+
+    Raises:
+        InputError: It is no regular file, or too large.
+    """
+    try:
+        for _, record in read_json_lines(path):
+            if isinstance(record, dict) and isinstance(record.get("step"), int):
+                yield json.dumps(record), record
+    except FileNotFoundError:
         return
-    for line in path.read_text(errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict) and isinstance(record.get("step"), int):
-            yield line, record
+    except ValueError as error:
+        raise InputError(f"'{path}' cannot be read ({error}): move it away") from error

@@ -7,6 +7,7 @@ import pytest
 from dist2_robot.checkpoints.manifest import DIGEST
 from dist2_robot.cli.card import card
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.cards import _plain
 from dist2_robot.evaluation.summary import summarise
 from dist2_robot.json_file import write_json
 from tests.checkpoints.saved import save
@@ -51,7 +52,7 @@ def test_of_a_dataset(tmp_path):
     text = (root / "README.md").read_text()
     assert "8 episodes, 96 frames at 20 Hz of reacher" in text
     assert f"- {TASK}" in text
-    assert "| observation.state | float32 [3] | x, v, gripper |" in text
+    assert "| observation.state | float32 (3) | x, v, gripper |" in text
 
 
 def test_it_is_not_written_over(tmp_path):
@@ -145,3 +146,18 @@ def test_a_checkpoint_whose_data_are_gone_claims_no_licence(tmp_path):
     folder = save(tmp_path, 7)
     card({**UNSAID, "of": str(tmp_path)})
     assert claims(folder / "README.md") == (None, "Not stated.")
+
+
+@pytest.mark.fault("A13")
+@pytest.mark.parametrize(
+    ("task", "shown"),
+    [
+        ("![x](http://a.b/c.png)", "\\!\\[x\\](http&#58;&#47;&#47;a.b/c.png)"),
+        ("[x](javascript:y) <img src=x>", "\\[x\\](javascript:y) \\<img src=x\\>"),
+        ("`a` *b* # c | d", "\\`a\\` \\*b\\* \\# c / d"),
+        ("see www.a.b and a@b.c", "see &#119;&#119;&#119;&#46;a.b and a&#64;b.c"),
+        ("red \x1b[31m\n# Licence", "red \\\\x1b\\[31m \\# Licence"),
+    ],
+)
+def test_what_a_dataset_says_is_shown_as_it_is(task, shown):
+    assert _plain(task) == shown

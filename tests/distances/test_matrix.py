@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 
 import numpy as np
@@ -187,3 +188,28 @@ def test_it_knows_tokens_and_no_values(tmp_path):
         distance(torch.zeros(1), torch.ones(1))
     with pytest.raises(ValueError, match="unit=tolerance"):
         MatrixDistance(write(tmp_path / "table.npy", TABLE), unit="bins")
+
+
+@pytest.mark.fault("A13")
+def test_what_is_in_a_file_that_holds_no_distances_is_not_told(tmp_path):
+    (tmp_path / "secret.csv").write_text("root:hush:0\n")
+    with pytest.raises(DistanceError, match="row 1: column 1 is no number") as caught:
+        MatrixDistance(str(tmp_path / "secret.csv"))
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.fault("A8")
+@pytest.mark.parametrize("ending", ["npy", "csv", "json"])
+def test_a_pipe_holds_no_distances(tmp_path, ending):
+    os.mkfifo(tmp_path / f"pipe.{ending}")
+    with pytest.raises(DistanceError, match="no regular file"):
+        MatrixDistance(str(tmp_path / f"pipe.{ending}"))
+
+
+@pytest.mark.fault("A9")
+def test_an_array_that_is_larger_than_its_file_is_not_allocated(tmp_path):
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (300000, 300000), }"
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\0" * 64
+    (tmp_path / "huge.npy").write_bytes(content)
+    with pytest.raises(DistanceError, match="declares"):
+        MatrixDistance(str(tmp_path / "huge.npy"))

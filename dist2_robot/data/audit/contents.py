@@ -7,19 +7,23 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.actions.told_spec import ToldSpec
 from dist2_robot.data.audit.finding import Finding
 from dist2_robot.data.columns import flat_column
 from dist2_robot.data.folder import DIST2_FILE, DatasetFolder
+from dist2_robot.data.parquet import Allowance, open_parquet, read_columns, read_lists
+from dist2_robot.data.tasks import TASKS_FILE as TASKS
+from dist2_robot.data.tasks import read_tasks
 from dist2_robot.data.vectors import NUMBERS, vector_size
 from dist2_robot.errors import InputError, first_line
 from dist2_robot.json_file import read_json
 
+EPISODE_NUMBERS = ("episode_index", "length", "dataset_from_index", "dataset_to_index")
+EPISODE_COLUMNS = (*EPISODE_NUMBERS, "tasks")
 INDICES = ("episode_index", "frame_index", "index", "timestamp", "task_index")
-STATS_FILE, TASKS_FILE = "meta/stats.json", "meta/tasks.parquet"
+STATS_FILE, TASKS_FILE = "meta/stats.json", str(TASKS)
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}  # of Arrow's types, where they differ
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 
@@ -84,17 +88,18 @@ def read_contents(folder: DatasetFolder) -> Contents:
     """Read everything but videos; what cannot be read becomes a finding."""
     findings: list[Finding] = []
     files, tables = [], []
+    numbers = [name for name, feature in folder.info["features"].items() if feature["dtype"].startswith(NUMBERS)]
+    allowance = Allowance()
     for path in folder.data_files():
         name = str(path.relative_to(folder.root))
         try:
-            tables.append(pq.read_table(path))
+            tables.append(read_columns(path, numbers, some=True, allowance=allowance))
             files.append(name)
         except UNREADABLE as error:
             findings.append(Finding("error", "unreadable", f"cannot be read: {first_line(error)}", name))
     columns = {}
-    for name, feature in folder.info["features"].items():
-        if not feature["dtype"].startswith(NUMBERS):
-            continue
+    for name in numbers:
+        feature = folder.info["features"][name]
         found = [_column(table, name, feature, file) for table, file in zip(tables, files, strict=True)]
         findings += [entry for entry in found if isinstance(entry, Finding)]
         arrays = [entry for entry in found if isinstance(entry, np.ndarray)]
@@ -119,6 +124,8 @@ def _column(table: pa.Table, name: str, feature: Mapping[str, Any], file: str) -
         row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
         return Finding("error", "columns", f"'{name}' is empty in row {row}", file, count=column.null_count)
     size, kind = vector_size(feature), _kind(column.type)
+    if name in INDICES and name != "timestamp" and not pa.types.is_integer(kind):
+        return Finding("error", "types", f"'{name}' is {kind}, and no whole number", file)
     if _NUMPY_NAMES.get(str(kind), str(kind)) != feature["dtype"]:
         return Finding("error", "types", f"'{name}' is {kind}, info.json tells {feature['dtype']}", file)
     try:
@@ -149,7 +156,10 @@ def _episodes(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, Se
     try:
         tables = []
         for path in paths:
-            tables.append(pq.read_table(path).to_pydict())
+            tasks = {"tasks": []} if "tasks" in open_parquet(path).schema_arrow.names else {}  # nothing is read of them
+            tables.append(read_lists(path, EPISODE_NUMBERS, some=True) | tasks)
+            if odd := [name for name in EPISODE_NUMBERS if not all(type(x) is int for x in tables[-1].get(name, ()))]:
+                raise ValueError(f"'{odd[0]}' is not a whole number in every row")
         return {name: [x for table in tables for x in table[name]] for name in tables[0]}
     except UNREADABLE as error:
         file = str(path.relative_to(folder.root))
@@ -160,9 +170,7 @@ def _episodes(folder: DatasetFolder, findings: list[Finding]) -> Mapping[str, Se
 def _tasks(folder: DatasetFolder, findings: list[Finding]) -> Mapping[int, str] | None:
     path = folder.root / TASKS_FILE
     try:
-        table = pq.read_table(path).to_pydict()
-        texts = table["task"] if "task" in table else table["__index_level_0__"]
-        return dict(zip(table["task_index"], texts, strict=True))
+        return read_tasks(folder.root)
     except UNREADABLE as error:
         said = "is missing" if not path.exists() else f"cannot be read: {first_line(error)}"
         findings.append(Finding("error", "tasks", said, TASKS_FILE))

@@ -134,7 +134,11 @@ def _wrong_statistics(name: str, values: np.ndarray, told: Mapping[str, Any], na
             text = f"tells {entry} {said[column]:g} of '{name}', {names[column]}; it is {right[column]:g}"
             yield Finding("warning", "statistics", text, STATS_FILE, count=int(wrong.sum()))
     if "q01" in told and "q99" in told:
-        low, high = (np.asarray(told[q], np.float64).reshape(-1) for q in ("q01", "q99"))
+        try:
+            low, high = (np.asarray(told[q], np.float64).reshape(-1) for q in ("q01", "q99"))
+        except (ValueError, TypeError):
+            yield Finding("warning", "statistics", f"has no valid quantiles of '{name}'", STATS_FILE)
+            return
         if not len(low) == len(high) == len(spread):
             yield Finding(
                 "warning", "statistics", f"has {len(low)} quantiles of the {len(spread)} of '{name}'", STATS_FILE

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dist2_robot.data.audit.contents import TASKS_FILE, Contents
+from dist2_robot.data.audit.contents import EPISODE_COLUMNS, EPISODE_NUMBERS, TASKS_FILE, Contents
 from dist2_robot.data.audit.finding import Finding
 
 INFO = "meta/info.json"
@@ -56,13 +56,12 @@ def check_episodes(contents: Contents) -> Iterator[Finding]:
     table, rows = contents.episodes, contents.columns.get("episode_index")
     if table is None or rows is None:
         return
-    needed = ("episode_index", "length", "dataset_from_index", "dataset_to_index", "tasks")
-    if missing := [name for name in needed if name not in table]:
+    if missing := [name for name in EPISODE_COLUMNS if name not in table]:
         yield Finding("error", "episodes", f"the table of episodes has no column {missing}", EPISODES)
         return
     counted = dict(zip(*(x.tolist() for x in np.unique(rows, return_counts=True)), strict=True))
     begins = 0
-    for number, length, first, end in zip(*(table[name] for name in needed[:4]), strict=True):
+    for number, length, first, end in zip(*(table[name] for name in EPISODE_NUMBERS), strict=True):
         found = counted.pop(number, 0)
         if found != length:
             text = f"is told to have {length} frames, the data hold {found}: it has no end, or another's rows"

@@ -1,6 +1,5 @@
 """``meta/info.json`` of a LeRobot dataset of any version, whoever wrote it."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,13 +10,19 @@ from dist2_robot.data.folder import INFO_FILE
 from dist2_robot.data.importing.files import check_file
 from dist2_robot.data.importing.layout import RESERVED, flat_names
 from dist2_robot.data.importing.source import Layout
-from dist2_robot.data.vectors import MAX_NUMBERS as MAX_VECTOR
-from dist2_robot.data.vectors import NUMBERS, are_told, vector_names
-from dist2_robot.errors import InputError
-from dist2_robot.json_file import MAX_BYTES, read_json
+from dist2_robot.data.vectors import (
+    MAX_AXES,
+    MAX_FRAME_NUMBERS,
+    MAX_NUMBERS,
+    MAX_PIXELS,
+    NUMBERS,
+    are_told,
+    is_feature_name,
+    vector_names,
+)
+from dist2_robot.errors import InputError, first_line
+from dist2_robot.json_file import read_json, read_json_lines
 
-MAX_NUMBERS = 2**20  # in a frame of a feature
-MAX_PIXELS = 2**26  # of a picture, times its channels
 PICTURES = ("video", "image")
 
 
@@ -79,7 +84,7 @@ def read_info(root: Path) -> LeRobotInfo:
                 left_out.append(f"{name}: it is of depth, which is not taken for colours")
             else:
                 pictures[dtype].append(name)
-        elif not dtype.startswith(NUMBERS) or (len(shape) > 1 and math.prod(shape) > MAX_VECTOR):
+        elif not dtype.startswith(NUMBERS) or (len(shape) > 1 and math.prod(shape) > MAX_NUMBERS):
             left_out.append(f"{name} {tuple(shape)} {dtype}: not a vector of numbers")
         elif len(shape) > 1:
             vectors[name] = tuple(shape)
@@ -101,19 +106,15 @@ def read_info(root: Path) -> LeRobotInfo:
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield what the lines of a .jsonl file hold. Raises InputError, naming the line."""
     check_file(path.parent.parent, path)
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(MAX_BYTES + 1):
-            number += 1
-            try:
-                content = json.loads(line.decode()) if len(line) <= MAX_BYTES and line.strip() else None
-            except (ValueError, RecursionError) as error:
-                reason = str(error).splitlines()[0]
-                raise InputError(f"'{path}' line {number} is not valid JSON ({reason}): restore it") from None
-            if isinstance(content, dict):
-                yield content
-            elif content is not None or len(line) > MAX_BYTES:
+    try:
+        for number, content in read_json_lines(path):
+            if isinstance(content, ValueError):
+                raise InputError(f"'{path}' line {number} is not valid JSON ({first_line(content)}): restore it")
+            if not isinstance(content, dict):
                 raise InputError(f"'{path}' line {number} holds no JSON object: restore it")
+            yield content
+    except ValueError as error:
+        raise InputError(f"'{path}' cannot be read ({error}): restore it") from None
 
 
 def _read(root: Path) -> dict[str, Any]:
@@ -132,10 +133,9 @@ def _kind(name: str, feature: Any, where: str) -> tuple[str, list[int]]:
     """Return dtype and shape of a feature. Raises InputError where it has none, or a name that is no folder's."""
     shape, dtype = _mapping(feature).get("shape"), _mapping(feature).get("dtype")
     is_shape = isinstance(shape, list) and bool(shape) and all(type(n) is int and n > 0 for n in shape)
-    is_folder = bool(name) and not set(name) & {"/", "\\", "\0"} and not name.startswith(".")  # of its videos
-    if not isinstance(shape, list) or not is_shape or not isinstance(dtype, str) or not is_folder:
+    if not isinstance(shape, list) or not is_shape or not isinstance(dtype, str) or not is_feature_name(name):
         raise InputError(f"{where} has no valid '{name[:100]}' among its features: restore it")
-    if math.prod(shape) > (MAX_PIXELS if dtype in PICTURES else MAX_NUMBERS):
+    if len(shape) > MAX_AXES or math.prod(shape) > (MAX_PIXELS if dtype in PICTURES else MAX_FRAME_NUMBERS):
         raise InputError(f"{where} declares '{name}' as {str(shape)[:100]}, too many numbers for a frame")
     return dtype, shape
 

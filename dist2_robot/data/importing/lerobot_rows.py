@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dist2_robot.data.columns import flat_column
 from dist2_robot.data.importing.files import check_file
 from dist2_robot.data.importing.lerobot_info import LeRobotInfo
 from dist2_robot.data.importing.pictures import decoded_frames
 from dist2_robot.data.importing.source import Column, Frames, LeftOutError
-from dist2_robot.errors import InputError
+from dist2_robot.data.parquet import open_parquet, read_columns
+from dist2_robot.errors import InputError, first_line
 
 MAX_ROWS = 10**7
 INDICES = ("episode_index", "frame_index", "task_index", "timestamp")
@@ -29,15 +29,15 @@ def read_rows(root: Path, path: Path, info: LeRobotInfo) -> pa.Table:
     """
     check_file(root, path)
     try:
-        file = pq.ParquetFile(path)
+        file = open_parquet(path)
         wanted = [n for n in (*INDICES, *info.vectors, *info.images) if n in file.schema_arrow.names]
         missing = [name for name in (*info.vectors, *info.images) if name not in wanted]
         if missing:
             raise LeftOutError(f"'{path}' has no column '{missing[0]}'")
         _check_sizes(file.metadata, info, path)
-        return file.read(columns=wanted)
+        return read_columns(path, wanted)
     except _UNREADABLE as error:
-        raise LeftOutError(f"'{path}' cannot be read ({(str(error).splitlines() or ['damaged'])[0]})") from error
+        raise LeftOutError(f"'{path}' cannot be read ({first_line(error)})") from error
 
 
 def _check_sizes(metadata: Any, info: LeRobotInfo, path: Path) -> None:
@@ -66,7 +66,7 @@ def to_columns(table: pa.Table, info: LeRobotInfo, path: Path) -> dict[str, Colu
         _check_order(table, info.rate_hz)
         found: dict[str, Column] = {name: _numbers(table[name], name, shape) for name, shape in info.vectors.items()}
     except (pa.ArrowException, ValueError, TypeError, KeyError) as error:
-        raise LeftOutError(f"'{path}' cannot be read ({(str(error).splitlines() or ['damaged'])[0]})") from error
+        raise LeftOutError(f"'{path}' cannot be read ({first_line(error)})") from error
     return found | {name: _pictures(table[name], f"'{path}': '{name}'") for name in info.images}
 
 

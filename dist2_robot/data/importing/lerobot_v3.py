@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from dist2_robot.data.folder import CODEBASE_VERSION, DIST2_FILE, TASKS_FILE
+from dist2_robot.data.columns import flat_column
+from dist2_robot.data.folder import CODEBASE_VERSION, DIST2_FILE
 from dist2_robot.data.importing.files import check_file
 from dist2_robot.data.importing.lerobot_info import read_info
 from dist2_robot.data.importing.lerobot_rows import read_rows, tasks_of, to_columns
 from dist2_robot.data.importing.lerobot_v2 import as_source, usable_cameras
 from dist2_robot.data.importing.source import LeftOutError, Source, SourceEpisode, Video
 from dist2_robot.data.importing.videos import find_video, to_statistics
-from dist2_robot.errors import InputError
+from dist2_robot.data.parquet import open_parquet, read_columns, read_lists
+from dist2_robot.data.tasks import TASKS_FILE, read_tasks
+from dist2_robot.errors import InputError, first_line
 
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError)
 
@@ -55,9 +57,10 @@ def _places(root: Path) -> Iterator[tuple[int, Path, int, int]]:
     for path in sorted((root / "data").glob("chunk-*/file-*.parquet")):
         check_file(root, path)
         try:
-            numbers = pq.read_table(path, columns=["episode_index"])["episode_index"].to_numpy()
+            column = flat_column(read_columns(path, ["episode_index"])["episode_index"], "episode_index")
+            numbers = column[:, 0].astype(np.int64)
         except _UNREADABLE as error:
-            raise InputError(f"'{path}' cannot be read ({str(error).splitlines()[0]}): restore it") from error
+            raise InputError(f"'{path}' cannot be read ({first_line(error)}): restore it") from error
         starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1)) if len(numbers) else np.empty(0, int)
         for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(numbers)], strict=True):
             yield int(numbers[start]), path, start, end - start
@@ -69,12 +72,12 @@ def _episodes(root: Path, cameras: tuple[str, ...]) -> dict[int, Mapping[str, An
     for path in sorted((root / "meta/episodes").glob("chunk-*/file-*.parquet")):
         check_file(root, path)
         try:
-            names = pq.ParquetFile(path).schema_arrow.names
-            wanted = [name for name in names if name == "episode_index" or name.startswith(told)]
-            for row in pq.read_table(path, columns=wanted).to_pylist():
-                found[row["episode_index"]] = row
+            names = open_parquet(path).schema_arrow.names
+            table = read_lists(path, [name for name in names if name == "episode_index" or name.startswith(told)])
+            for i, number in enumerate(table["episode_index"]):
+                found[number] = {name: values[i] for name, values in table.items()}
         except _UNREADABLE as error:
-            raise InputError(f"'{path}' cannot be read ({str(error).splitlines()[0]}): restore it") from error
+            raise InputError(f"'{path}' cannot be read ({first_line(error)}): restore it") from error
     return found
 
 
@@ -96,8 +99,6 @@ def _tasks(root: Path) -> dict[int, str]:
         return {}
     check_file(root, path)
     try:
-        table = pq.read_table(path).to_pydict()
-        texts = table["task"] if "task" in table else table["__index_level_0__"]
-        return {n: t for n, t in zip(table["task_index"], texts, strict=True) if isinstance(t, str) and t}
+        return {number: text for number, text in read_tasks(root).items() if text}
     except _UNREADABLE as error:
-        raise InputError(f"'{path}' cannot be read ({str(error).splitlines()[0]}): restore it") from error
+        raise InputError(f"'{path}' cannot be read ({first_line(error)}): restore it") from error

@@ -1,5 +1,6 @@
 """What a person sees in the terminal while a robot moves: state, rate, latency, joints against their limits."""
 
+import sys
 import time
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from dist2_robot.deploy.limits import MotionLimits
 from dist2_robot.deploy.loop.control_loop import Tick
 from dist2_robot.deploy.loop.machine import State
 from dist2_robot.deploy.loop.settings import ControlSettings
+from dist2_robot.printable import printable
 
 REFRESHES_A_SECOND = 8
 BAR = 24  # characters
@@ -48,7 +50,8 @@ class LiveView:
         settings: ControlSettings,
         console: Console | None = None,
     ) -> None:
-        self._title, self._names, self._units = title, names, units
+        self._title = printable(title)
+        self._names, self._units = [printable(name) for name in names], [printable(unit) for unit in units]
         self._limits, self._settings = limits, settings
         self._tick: Tick | None = None
         self._latency_s: float | None = None
@@ -56,8 +59,12 @@ class LiveView:
         self._asked_s: dict[int, float] = {}
         self._since = (0, time.monotonic())
         self._note = ""
+        screen = getattr(sys.stdout, "unchecked", sys.stdout)  # it moves the cursor
         self._live = Live(
-            get_renderable=self._draw, console=console, refresh_per_second=REFRESHES_A_SECOND, transient=False
+            get_renderable=self._draw,
+            console=console or Console(file=screen),
+            refresh_per_second=REFRESHES_A_SECOND,
+            transient=False,
         )
 
     def __enter__(self) -> "LiveView":
