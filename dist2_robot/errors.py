@@ -3,12 +3,17 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
+from dist2_robot.printable import one_line
+
 
 class InputError(Exception):
     """Something given from outside is wrong. The message is one line: what is wrong, where, and how to mend it.
 
-    Commands print it without a traceback and exit with code 2.
+    Commands print it without a traceback and exit with code 2. Whatever it quotes of a file, it can be printed.
     """
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

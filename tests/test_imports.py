@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 
 # A room may import itself and the levels above its own in this table, so rooms on one level do not import each other.
 LEVELS = [
-    {"types", "errors", "seeding", "progress", "pictures", "files", "printable", "finite", "config_dir"},
+    {"printable"},
+    {"types", "errors", "seeding", "progress", "pictures", "files", "finite", "config_dir"},
     {"json_file"},
     {"actions"},
     {"distances"},

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dist2_robot.errors import InputError
+from dist2_robot.printable import LONGEST, PrintableStream
 from tests.fuzz.bad_readers import BAD_KINDS
 from tests.fuzz.bases import Bases
 from tests.fuzz.hostile import SECRET, TRAP
@@ -28,7 +29,7 @@ from tests.fuzz.watch import watch
 
 MEMORY_BYTES = 4 * 2**30  # above what the process has mapped before it reads
 TIME_S = 20  # of processor time, or asleep without any
-MOST_LETTERS = 2000  # of a message
+MOST_LETTERS = LONGEST + 4  # of a message, with what says that it was cut
 _ALLOCATION = re.compile(r"allocate|MemoryError|bad_alloc|out of memory|malloc of size", re.IGNORECASE)
 
 
@@ -155,7 +156,8 @@ def _observe(reader: Reader, path: Path, folder: Path, bases: Bases, said) -> in
     _limit()
     watch(folder, (bases.root.parent / "cache",), lambda line: tell("watched", line))  # type: ignore[attr-defined]
     try:
-        reader(folder / "given", bases)
+        with contextlib.redirect_stdout(PrintableStream(sys.stdout)):  # as every command does
+            reader(folder / "given", bases)
         sys.stdout.flush()
     except InputError as error:
         tell("refused", str(error))
