@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable
-from multiprocessing import parent_process
+from multiprocessing import active_children, parent_process
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -95,7 +95,11 @@ def watch(case: Path, writable: Iterable[Path], tell: Callable[[str], None]) -> 
 
 def _is_of_a_pool(module: str) -> bool:
     """Tell whether a pickle comes from a process that this one forked, or the other way round."""
-    return parent_process() is not None or module.startswith(("concurrent.futures.", "multiprocessing."))
+    return (
+        bool(parent_process())
+        or bool(active_children())
+        or module.startswith(("concurrent.futures.", "multiprocessing."))
+    )
 
 
 def _is_local(arguments: tuple) -> bool:
