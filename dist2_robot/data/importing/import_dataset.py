@@ -1,7 +1,8 @@
 """Other people's recordings to a LeRobot dataset, and what is to be said of it."""
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -36,33 +37,45 @@ def import_dataset(
     check_room(root, overwrite=overwrite)
     if path.resolve().is_relative_to(root.resolve()) or root.resolve().is_relative_to(path.resolve()):
         raise InputError(f"'{root}' and the source '{path}' lie in each other: name another dataset.root")
-    source = open_source(path, options.format)
-    rate_hz = _rate(source, options.rate_hz)
-    conversion = Conversion(source, options)
-    if source.rate_hz is None:
-        conversion.assumed.append(f"rate: {rate_hz:g} Hz, as rate_hz= says")
-    with unfinished_folder(root, overwrite=overwrite) as folder:
-        frames = write_episodes(
-            folder,
-            conversion.episodes(watch(list(source.episodes))),
-            fps=round(rate_hz),
-            names=conversion.names,
-            robot_type=options.robot_type or source.robot_type or "unknown",
-            video=conversion.is_video,
-        )
-        if not frames:
-            why = "; ".join(conversion.left_out[-3:]) or "it has none"
-            raise InputError(f"no episode of '{path}' can be taken: {why}")
-        if conversion.videos:
-            add_videos(folder, conversion.videos)
-        told = {
-            "format": source.format,
-            "source": path.resolve().name,
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "options": {**vars(options), "rate_hz": rate_hz},
-        }
-        (folder / DIST2_FILE).write_text(json.dumps({"imported_from": told}, indent=1, default=list))
-    return conversion.summary(frames, rate_hz)
+    with _naming(path):
+        source = open_source(path, options.format)
+        rate_hz = _rate(source, options.rate_hz)
+        conversion = Conversion(source, options)
+        if source.rate_hz is None:
+            conversion.assumed.append(f"rate: {rate_hz:g} Hz, as rate_hz= says")
+        with unfinished_folder(root, overwrite=overwrite) as folder:
+            frames = write_episodes(
+                folder,
+                conversion.episodes(watch(list(source.episodes))),
+                fps=round(rate_hz),
+                names=conversion.names,
+                robot_type=options.robot_type or source.robot_type or "unknown",
+                video=conversion.is_video,
+            )
+            if not frames:
+                why = "; ".join(conversion.left_out[-3:]) or "it has none"
+                raise InputError(f"no episode of '{path}' can be taken: {why}")
+            if conversion.videos:
+                add_videos(folder, conversion.videos)
+            told = {
+                "format": source.format,
+                "source": path.resolve().name,
+                "date": datetime.now(UTC).isoformat(timespec="seconds"),
+                "options": {**vars(options), "rate_hz": rate_hz},
+            }
+            (folder / DIST2_FILE).write_text(json.dumps({"imported_from": told}, indent=1, default=list))
+        return conversion.summary(frames, rate_hz)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let whatever is wrong with a source be told with its name."""
+    try:
+        yield
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"'{path}': {error}") from error
 
 
 def _rate(source: Source, given: float | None) -> float:
