@@ -1,7 +1,9 @@
 """The error that a user can mend."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from dist2_robot.printable import one_line
 
@@ -14,6 +16,17 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return one_line(super().__str__())
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let whatever is wrong with a file or a folder be told with its name."""
+    try:
+        yield
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"'{path}': {error}") from error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -171,7 +171,8 @@ def open_language_model(
     except ValueError:
         raise
     except Exception as error:  # each model of the library has errors of its own
-        raise ValueError(f"no model can be made of this config: {' '.join(str(error).split())}") from error
+        where = "this config" if isinstance(model, Mapping) else f"the config in '{model}'"
+        raise ValueError(f"no model can be made of {where}: {' '.join(str(error).split())}") from error
     return LanguageModel(opened, description, text, **options)
 
 

@@ -64,8 +64,7 @@ class Contents:
     def spec(self) -> ActionSpec | None:
         """What the recorder told of actions, if anything."""
         try:
-            told = self.folder.recording.get("action_spec")
-            return ActionSpec.from_dict(told) if told else None
+            return self.folder.recorded_spec()
         except InputError:
             return None
 

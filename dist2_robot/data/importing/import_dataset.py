@@ -1,8 +1,7 @@
 """Other people's recordings to a LeRobot dataset, and what is to be said of it."""
 
-import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -14,7 +13,7 @@ from dist2_robot.data.importing.readers import open_source
 from dist2_robot.data.importing.source import Source
 from dist2_robot.data.importing.videos import add_videos
 from dist2_robot.data.writer import check_room, unfinished_folder, write_episodes
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, naming
 
 Watch = Callable[[Sequence[str]], Iterable[str]]
 
@@ -35,9 +34,9 @@ def import_dataset(
         InputError: The source cannot be read, its rate or its action is not known, or no episode can be taken.
     """
     check_room(root, overwrite=overwrite)
-    if path.resolve().is_relative_to(root.resolve()) or root.resolve().is_relative_to(path.resolve()):
+    if path.exists() and _lie_in_each_other(path.resolve(), root.resolve()):
         raise InputError(f"'{root}' and the source '{path}' lie in each other: name another dataset.root")
-    with _naming(path):
+    with naming(path):
         source = open_source(path, options.format)
         rate_hz = _rate(source, options.rate_hz)
         conversion = Conversion(source, options)
@@ -67,15 +66,8 @@ def import_dataset(
         return conversion.summary(frames, rate_hz)
 
 
-@contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Let whatever is wrong with a source be told with its name."""
-    try:
-        yield
-    except InputError as error:
-        if str(path) in str(error):
-            raise
-        raise InputError(f"'{path}': {error}") from error
+def _lie_in_each_other(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _rate(source: Source, given: float | None) -> float:
