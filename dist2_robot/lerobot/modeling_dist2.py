@@ -22,7 +22,7 @@ from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.checkpoints.store import load_policy, read_tensors, write_checkpoint
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, naming
 from dist2_robot.lerobot.batches import to_batch, to_observation
 from dist2_robot.lerobot.checkpoint_files import check_lerobot_files
 from dist2_robot.lerobot.configuration_dist2 import Dist2Config
@@ -119,7 +119,8 @@ class Dist2Policy(PreTrainedPolicy):
         assert isinstance(config, Dist2Config)
         if folder != Path(pretrained_name_or_path):  # LeRobot reads its pipelines from what was looked at, not anew
             config.pretrained_path = folder
-        _keep(config, policy)
+        with naming(folder):
+            _keep(config, policy)
         instance = cls(config, trained=(policy, manifest), **kwargs)
         if GOLDEN_FILE in manifest.files:
             instance._golden = read_tensors(folder, manifest, GOLDEN_FILE)

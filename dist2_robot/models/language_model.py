@@ -146,6 +146,15 @@ def open_language_model(
     Raises:
         ValueError: There is no such model, or it asks for code of its own.
     """
+    try:
+        return _open(model, pretrained=pretrained, dtype=dtype, **options)
+    except ValueError as error:
+        if isinstance(model, Mapping) or str(model) in str(error):
+            raise
+        raise ValueError(f"'{model}': {error}") from error
+
+
+def _open(model: str | Mapping[str, Any], *, pretrained: bool, dtype: str, **options: Any) -> LanguageModel:
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {sorted(DTYPES)}, got '{dtype}'")
     if dtype != "float32" and options.get("lora") is None:
@@ -171,8 +180,7 @@ def open_language_model(
     except ValueError:
         raise
     except Exception as error:  # each model of the library has errors of its own
-        where = "this config" if isinstance(model, Mapping) else f"the config in '{model}'"
-        raise ValueError(f"no model can be made of {where}: {' '.join(str(error).split())}") from error
+        raise ValueError(f"no model can be made of this config: {' '.join(str(error).split())}") from error
     return LanguageModel(opened, description, text, **options)
 
 
