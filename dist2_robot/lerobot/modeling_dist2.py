@@ -213,7 +213,8 @@ def _read_config(folder: Path) -> Dist2Config:
     """Return what LeRobot's own config of a checkpoint says. Raises InputError where LeRobot cannot read it."""
     path = folder / CONFIG_FILE
     try:
-        config = PreTrainedConfig.from_pretrained(folder)
+        with naming(path):
+            config = PreTrainedConfig.from_pretrained(folder)
     except (DraccusException, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"'{path}' cannot be read by LeRobot ({reason}): the checkpoint is damaged") from error

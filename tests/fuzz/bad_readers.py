@@ -84,10 +84,6 @@ def refuses_for_lack_of_memory(given: Path, bases: Bases) -> None:
         raise InputError(f"'{given}/ratings.json' is wrong: {error}") from error
 
 
-def refuses_in_lines(given: Path, bases: Bases) -> None:
-    raise InputError(f"'{given}/ratings.json'\nis wrong")
-
-
 def refuses_namelessly(given: Path, bases: Bases) -> None:
     raise InputError("it is wrong")
 
@@ -97,7 +93,7 @@ def refuses_with_what_lies_outside(given: Path, bases: Bases) -> None:
 
 
 def prints_to_the_terminal(given: Path, bases: Bases) -> None:
-    print("\x1b[31mred")
+    print("\x1b[31mred", file=sys.stderr)
 
 
 def dies(given: Path, bases: Bases) -> None:
@@ -116,7 +112,7 @@ def turns(given: Path, bases: Bases) -> None:
 BAD = (
     *(runs_a_program, runs_a_shell, imports_what_lies_there, runs_what_lies_there, unpickles, asks_a_person),
     *(reads_the_terminal, goes_to_the_network, connects, writes_outside, fails, allocates_numbers, allocates_tensors),
-    *(refuses_for_lack_of_memory, refuses_in_lines, refuses_namelessly, refuses_with_what_lies_outside),
+    *(refuses_for_lack_of_memory, refuses_namelessly, refuses_with_what_lies_outside),
     *(prints_to_the_terminal, dies, sleeps, turns),
 )
 BAD_KINDS = {reader.__name__: Kind("plain", ("ratings.json",), (reader,)) for reader in BAD}

@@ -37,7 +37,7 @@ BAD_QUICK = {
     **dict.fromkeys(("unpickles", "asks_a_person", "reads_the_terminal", "goes_to_the_network", "connects"), "watched"),
     **{"writes_outside": "watched", "fails": "error", "dies": "killed", "prints_to_the_terminal": "message"},
     **dict.fromkeys(("allocates_numbers", "allocates_tensors", "refuses_for_lack_of_memory"), "memory"),
-    **dict.fromkeys(("refuses_in_lines", "refuses_namelessly", "refuses_with_what_lies_outside"), "message"),
+    **dict.fromkeys(("refuses_namelessly", "refuses_with_what_lies_outside"), "message"),
 }
 BAD_SLOW = dict.fromkeys(("sleeps", "turns"), "hang")
 

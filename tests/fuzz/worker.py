@@ -27,7 +27,18 @@ from tests.fuzz.child import Case, run_case  # noqa: E402
 from tests.fuzz.readers import KINDS, config  # noqa: E402
 
 # What readers import when they are called.
-LATE = ("matplotlib.backends.backend_agg", "jinja2", "h5py", "zarr", "datasets", "lerobot.policies", "av", "imageio.v3")
+LATE = (
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "jinja2",
+    "h5py",
+    "zarr",
+    "datasets",
+    "lerobot.policies",
+    "av",
+    "imageio.v3",
+)
+LATE += ("dist2_robot.lerobot.modeling_dist2",)
 
 
 def prepare() -> None:
