@@ -26,8 +26,8 @@ def change_tensors(content: bytes, rng: random.Random) -> bytes:
         if name != "__metadata__"
     }
     for _ in range(rng.choice((1, 1, 2))):
-        name = rng.choice(list(tensors)) if tensors else "x"
-        rng.choice(CHANGES)(tensors, name, rng)
+        if tensors:
+            rng.choice(CHANGES)(tensors, rng.choice(list(tensors)), rng)
     return join(tensors)
 
 
