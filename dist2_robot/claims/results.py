@@ -127,6 +127,9 @@ def read_claim(path: Path) -> ClaimResults:
         raise InputError(f"'{path}' is not of a claim: mend output=")
     if wrong := wrong_entry(content, _RESULTS, *(key for key in _RESULTS if key != "published")):
         raise InputError(f"'{path}' has no valid '{wrong}': run the study again, finished trials are kept")
+    known = {measure["name"] for measure in content["measures"]}
+    if not all(known & set(row) for row in content["rows"]):
+        raise InputError(f"'{path}' has rows without a measure of {sorted(known)}: run the study again")
     content = {key: content.get(key) for key in _RESULTS}
     content["measures"] = [Measure(**measure) for measure in content["measures"]]
     content["published"] = Published(**content["published"]) if content["published"] else None
