@@ -1,5 +1,6 @@
 """The door to files that anyone may have made: pipes and devices, which may never end, and huge files are not read."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -28,7 +29,12 @@ def open_regular(path: Path) -> BinaryIO:
 
 def regular(path: Path) -> Path:
     """Return the path of a file that another library is to open. Raises as `open_regular`; nothing is opened."""
-    _check(path.stat())
+    try:
+        _check(path.stat())
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise ValueError(f"no file can be there: {(error.strerror or '').lower()}") from None
+        raise
     return path
 
 

@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[1]
 
 # A room may import itself and the levels above its own in this table, so rooms on one level do not import each other.
 LEVELS = [
-    {"types", "errors", "seeding", "progress", "pictures", "files", "printable", "finite", "config_dir"},
-    {"json_file"},
+    {"printable"},
+    {"types", "errors", "seeding", "progress", "pictures", "files", "finite", "config_dir"},
+    {"json_file", "yaml_file"},
     {"actions"},
     {"distances"},
     {"models", "losses", "tokenizers", "data"},

@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from dist2_robot.errors import InputError
 from dist2_robot.printable import LONGEST, PrintableStream, one_line, printable
 
 pytestmark = pytest.mark.fault("A13")
@@ -35,3 +36,8 @@ def test_what_is_printed_goes_through() -> None:
     print("\x1b]0;title\x07", "half \ud800", file=stream, flush=True)
     assert screen.getvalue() == "\\x1b]0;title\\x07 half \\ud800\n"
     assert stream.unchecked is screen
+
+
+def test_whatever_an_error_quotes_it_can_be_printed() -> None:
+    assert str(InputError("'a\x1b[31m\nb' is wrong\u202e")) == "'a\\x1b[31m b' is wrong\\u202e"
+    assert len(str(InputError("x" * 10**6))) < 2 * LONGEST

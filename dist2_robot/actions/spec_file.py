@@ -21,47 +21,26 @@ import yaml
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.actions.told_spec import ENTRIES, ToldSpec, told_spec
 from dist2_robot.errors import InputError
-from dist2_robot.files import MIB, read_bytes
-
-MAX_BYTES = MIB
+from dist2_robot.files import read_bytes
+from dist2_robot.yaml_file import MAX_BYTES, parse_yaml
 
 
 def read_spec_file(path: Path) -> ToldSpec:
     """Read such a file. Raises InputError, naming the file and the entry, where it is none."""
     try:
-        text = read_bytes(path, MAX_BYTES)
-        _check_plain(text)
-        content = yaml.safe_load(text)
+        content = parse_yaml(read_bytes(path, MAX_BYTES))
     except FileNotFoundError:
         raise InputError(
             f"'{path}', which shall tell units, does not exist: write one with dist2-validate write_spec="
         ) from None
-    except (OSError, yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
-        reason = " ".join(str(error).split())
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"'{path}' cannot be read as an action spec ({reason}): mend it, or write a new one with "
+            f"'{path}' cannot be read as an action spec ({error}): mend it, or write a new one with "
             "dist2-validate write_spec="
         ) from error
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"'{path}' is no action spec: it needs 'action:' with a list of dimensions")
     return told_spec(content, f"'{path}'")
-
-
-def _check_plain(text: bytes) -> None:
-    """Raise ValueError for what a list of numbers and texts does not need: anchors, tags, an entry twice."""
-    for token in yaml.scan(text):
-        if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
-            raise ValueError(f"line {token.start_mark.line + 1}: anchors, aliases and tags are not read")
-    nodes = [yaml.compose(text, Loader=yaml.SafeLoader)]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, yaml.MappingNode):
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            if twice := [key for key in keys if keys.count(key) > 1]:
-                raise ValueError(f"line {node.start_mark.line + 1}: '{twice[0]}' is there twice")
-            nodes += [value for _, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            nodes += node.value
 
 
 def format_spec(

@@ -8,10 +8,42 @@ from typing import Any
 from dist2_robot.claims.claim import Claim, Measure, Published
 from dist2_robot.claims.trial import Trial
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.shapes import Shape, count, entries, number, some, table, text, wrong_entry
 from dist2_robot.json_file import read_json, write_json
 
 # Of a trial: ``part``, ``method``, ``size``, ``seed``, and a number for each measure that its part has.
 Row = Mapping[str, Any]
+_PLACE = ("part", "method", "size", "seed")
+_PLACES: Mapping[str, Shape] = {"part": text, "method": text, "size": number, "seed": count}
+_MEASURE: Mapping[str, Shape] = {"name": text, "about": text, "is_error": lambda x: isinstance(x, bool)}
+_PUBLISHED: Mapping[str, Shape] = {"setting": text, "reference": lambda x: number(x) and x != 0, "subject": number}
+
+
+def _is_row(x: Any) -> bool:
+    return entries(_PLACES, *_PLACE)(x) and all(map(number, (value for key, value in x.items() if key not in _PLACE)))
+
+
+def _all_of(shapes: Mapping[str, Shape]) -> Shape:
+    """Return the shape of a table of these keys and no others."""
+    return lambda x: entries(shapes, *shapes)(x) and set(x) == set(shapes)
+
+
+def _one_or_more(shape: Shape) -> Shape:
+    return lambda x: some(shape)(x) and bool(x)
+
+
+_RESULTS: Mapping[str, Shape] = {
+    **dict.fromkeys(("name", "about", "size_name", "reference"), text),
+    **dict.fromkeys(("changed", "controls"), some(text)),
+    "primary_size": number,
+    "measures": _one_or_more(_all_of(_MEASURE)),
+    "subjects": _one_or_more(text),
+    "published": _all_of(_PUBLISHED),
+    "parts": table(entries({"about": text, "trials": count, "done": count}, "about", "trials", "done")),
+    "settings": table(table(lambda _: True)),
+    "rows": some(_is_row),
+    "failed": some(entries({"trial": text, "error": text}, "trial", "error")),
+}
 
 
 @dataclass(frozen=True)
@@ -93,8 +125,14 @@ def read_claim(path: Path) -> ClaimResults:
         ) from error
     if not isinstance(content, dict) or content.pop("kind", None) != "claim":
         raise InputError(f"'{path}' is not of a claim: mend output=")
+    if wrong := wrong_entry(content, _RESULTS, *(key for key in _RESULTS if key != "published")):
+        raise InputError(f"'{path}' has no valid '{wrong}': run the study again, finished trials are kept")
+    known = {measure["name"] for measure in content["measures"]}
+    if not all(known & set(row) for row in content["rows"]):
+        raise InputError(f"'{path}' has rows without a measure of {sorted(known)}: run the study again")
+    content = {key: content.get(key) for key in _RESULTS}
     content["measures"] = [Measure(**measure) for measure in content["measures"]]
-    content["published"] = content["published"] and Published(**content["published"])
+    content["published"] = Published(**content["published"]) if content["published"] else None
     return ClaimResults(**content)
 
 

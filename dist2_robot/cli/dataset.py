@@ -233,13 +233,18 @@ def _chosen_episodes(table: FrameTable, chosen: Any, folder: DatasetFolder) -> F
     return table.take(numbers)
 
 
-def _kept(path: Path, folder: DatasetFolder) -> Any:
+def _kept(path: Path, folder: DatasetFolder) -> list[int]:
     """Return the episodes to keep of a file of dist2-rate."""
     try:
         content = read_json(path)
         if Path(content["dataset"]).resolve() != folder.root.resolve():
             raise InputError(f"dataset.episodes: '{path}' rates '{content['dataset']}', not '{folder.root}'")
-        return content["kept"]
+        kept, episodes = content["kept"], folder.info["total_episodes"]
+        if not isinstance(kept, list) or not kept or not all(type(n) is int and 0 <= n < episodes for n in kept):
+            raise InputError(
+                f"dataset.episodes: '{path}' does not tell which of {episodes} episodes to keep: make it anew"
+            )
+        return kept
     except FileNotFoundError:
         raise InputError(f"dataset.episodes: there is no file '{path}': make it with dist2-rate") from None
     except (ValueError, KeyError, TypeError) as error:

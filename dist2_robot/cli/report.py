@@ -8,7 +8,7 @@ from dist2_robot.cli.app import run_command
 from dist2_robot.cli.calibrate import expected_and_real
 from dist2_robot.cli.runs import load_runs
 from dist2_robot.cli.trackers import send_page
-from dist2_robot.deploy.loop.run_log import read_log
+from dist2_robot.deploy.loop.run_log import ODD, read_log
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.deployment_page import gather, write_deployment_page
 from dist2_robot.evaluation.deployment_rerun import write_rerun
@@ -45,13 +45,14 @@ def report(config: dict[str, Any]) -> int:
 def _report_deployment(folder: Path, calibration: str | None, *, rerun: bool) -> None:
     results = folder / RESULTS_FILE
     try:
-        run = gather(read_log(folder), read_json(results) if results.is_file() else {})
-    except (KeyError, TypeError, ValueError, StopIteration) as error:
-        raise InputError(f"'{folder}' holds no log of dist2-deploy that can be read: {error!r}") from error
-    if calibration is not None:
-        foretold = expected_and_real(run.head["card"]["checkpoint"], calibration)
-        run = replace(run, foretold=foretold, foretold_from=f"the demonstrations of '{calibration}'")
-    print(f"report: {write_deployment_page(run, folder / 'report.html').resolve()}")
+        run = gather(read_log(folder), read_json(results) if results.exists() else {})
+        if calibration is not None:
+            foretold = expected_and_real(run.head["card"]["checkpoint"], calibration)
+            run = replace(run, foretold=foretold, foretold_from=f"the demonstrations of '{calibration}'")
+        page = write_deployment_page(run, folder / "report.html")
+    except (*ODD, StopIteration) as error:
+        raise InputError(f"'{folder}' holds no log of dist2-deploy that can be drawn: {error!r}") from error
+    print(f"report: {page.resolve()}")
     if rerun:
         print(f"rerun: {write_rerun(run, folder / 'log.rrd').resolve()}")
 

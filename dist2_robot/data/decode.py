@@ -97,6 +97,8 @@ def picture_requests(folder: DatasetFolder, camera: str, rows: Rows) -> list[Pic
     if folder.info["features"][camera]["dtype"] == "image":
         return _in_tables(folder, rows)
     starts = _episode_starts(folder, camera)
+    if not len(rows.episode):
+        return []
     found: dict[Path, list[np.ndarray]] = {}
     order = np.argsort(rows.episode, kind="stable")
     numbers, begins = np.unique(rows.episode[order], return_index=True)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.data.cameras import Cameras, find_cameras
 from dist2_robot.data.tasks import TASKS_FILE, read_tasks
 from dist2_robot.data.vectors import (
@@ -46,6 +47,16 @@ class DatasetFolder:
     @property
     def rate_hz(self) -> float:
         return float(self.info["fps"])
+
+    def recorded_spec(self, target: str = "action") -> ActionSpec | None:
+        """Return what our recorder told of actions or ratings, if it did. Raises InputError where it is no spec."""
+        told = self.recording.get(f"{target}_spec")
+        if told is None:
+            return None
+        try:
+            return ActionSpec.from_dict(told)
+        except InputError as error:
+            raise InputError(f"'{self.root / DIST2_FILE}': {error}") from error
 
     def state_features(self) -> dict[str, int]:
         """Return the numeric vectors that are observed, several axes flattened: feature name -> length."""

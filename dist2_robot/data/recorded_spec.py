@@ -134,10 +134,9 @@ def is_told(folder: DatasetFolder, target: str = ACTION) -> bool:
 
 def _written(folder: DatasetFolder, target: str) -> ActionSpec | None:
     """Return the spec that the recorder wrote, None where there is none but a guess."""
-    key = f"{target}_spec"
-    if key not in folder.recording:
+    spec, names = folder.recorded_spec(target), folder.names(target)
+    if spec is None:
         return None
-    spec, names = ActionSpec.from_dict(folder.recording[key]), folder.names(target)
     if list(spec.names) != names:
         raise InputError(
             f"'{folder.root / DIST2_FILE}' tells of the {target}s {list(spec.names)}, info.json of {names}: "

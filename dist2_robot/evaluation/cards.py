@@ -55,7 +55,7 @@ def model_card(
 
 def dataset_card(folder: DatasetFolder, *, title: str, licence: str | None) -> str:
     """Return the card of a dataset, as Markdown; without a licence it claims none. See `model_card`."""
-    recorded = folder.recording.get("action_spec")
+    recorded = folder.recorded_spec()
     environment = folder.recording.get("environment")
     simulation = environment if isinstance(environment, Mapping) else {}
     arguments = simulation.get("kwargs")
@@ -81,7 +81,7 @@ def dataset_card(folder: DatasetFolder, *, title: str, licence: str | None) -> s
         features=features,
         origin=f"Recorded in the simulation {_told(told)}." if simulation else "Its recorder did not say.",
         licence_files=licence_files(folder.root),
-        **(_actions(ActionSpec.from_dict(recorded)) if recorded else {"dimensions": (), "rate": f"{folder.rate_hz:g}"}),
+        **(_actions(recorded) if recorded else {"dimensions": (), "rate": f"{folder.rate_hz:g}"}),
     )
 
 

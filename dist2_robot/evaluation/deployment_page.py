@@ -94,15 +94,18 @@ def write_deployment_page(run: RobotRun, path: Path) -> Path:
     with mpl.rc_context(STYLE):
         figures = _figures(run)
     events = [{"seconds": seconds, "text": text} for seconds, text in run.events[:MAX_EVENTS]]
-    page = environment.from_string(source).render(
-        title=f"{run.head['card']['checkpoint']} on {run.head['robot']['name']}",
-        facts=_facts(run),
-        rows=_rows(run),
-        figures=figures,
-        episodes=run.results.get("episodes", []),
-        events=events,
-        more_events=len(run.events) - len(events),
-    )
+    try:
+        page = environment.from_string(source).render(
+            title=f"{run.head['card']['checkpoint']} on {run.head['robot']['name']}",
+            facts=_facts(run),
+            rows=_rows(run),
+            figures=figures,
+            episodes=run.results.get("episodes", []),
+            events=events,
+            more_events=len(run.events) - len(events),
+        )
+    except jinja2.UndefinedError as error:  # an entry of results.json is of another kind
+        raise ValueError(str(error)) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.files import MIB, read_text
+from dist2_robot.yaml_file import parse_yaml
 
 OURS = "apache-2.0"  # of what our own simulations record
 README_FILE = "README.md"
@@ -43,7 +42,7 @@ def _front_matter(path: Path) -> Mapping[str, Any]:
         lines = read_text(path, MAX_README_BYTES).splitlines()
         if not lines or lines[0].strip() != "---":
             return {}
-        content = yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
-    except (OSError, yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError, RecursionError):
+        content = parse_yaml("\n".join(lines[1 : lines.index("---", 1)]))
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, Mapping) else {}

@@ -64,8 +64,12 @@ class RunFiles:
         Raises:
             InputError: The name leads out of the evaluation folder or to another type of file.
         """
-        target = (self.evaluation / path).resolve()
-        if not target.is_relative_to(self.evaluation.resolve()) or target.suffix != suffix:
+        try:
+            target = (self.evaluation / path).resolve()
+            is_inside = target.is_relative_to(self.evaluation.resolve())
+        except (OSError, RuntimeError, ValueError):  # a link to itself, a name that no file can have
+            is_inside = False
+        if not is_inside or target.suffix != suffix:
             raise InputError(
                 f"{self.evaluation / 'results.json'} names '{path}', which is no {suffix} file inside its folder"
             )

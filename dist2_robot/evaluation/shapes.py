@@ -45,7 +45,7 @@ def wrong_entry(content: Mapping[str, Any], shapes: Mapping[str, Shape], *requir
     return ""
 
 
-def _interval(x: Any) -> bool:
+def interval(x: Any) -> bool:
     return some(number)(x) and len(x) == 2
 
 
@@ -57,7 +57,7 @@ def _outcome(x: Any) -> bool:
     return x in OUTCOMES if isinstance(x, str) else False
 
 
-_ENDS = table(lambda x: x is None or number(x) or _interval(x))  # a measure, largest and last, with intervals
+_ENDS = table(lambda x: x is None or number(x) or interval(x))  # a measure, largest and last, with intervals
 _SHOWN = some(entries({"episode": count, "path": text, "outcome": text}, "episode", "path"))
 _EPISODE = entries(
     {
@@ -72,7 +72,7 @@ _EPISODE = entries(
 )
 _RATES = dict.fromkeys(("success_rate", "success_rate_at_end", "rated_score"), number)
 _INTERVALS = dict.fromkeys(
-    ("success_interval", "success_at_end_interval", "return_interval", "rated_score_interval"), _interval
+    ("success_interval", "success_at_end_interval", "return_interval", "rated_score_interval"), interval
 )
 CONFIG: Mapping[str, Shape] = {
     "name": lambda x: text(x) or number(x),
@@ -84,7 +84,7 @@ METRICS: Mapping[str, Shape] = {
     "kind": text,
     "loss": _loss,
     "success_rate": number,
-    "success_interval": _interval,
+    "success_interval": interval,
     "action_error": table(_loss),
     "units": table(text),
     "action_error_by_step": some(_loss),

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from draccus.utils import DraccusException
 from huggingface_hub import snapshot_download
 from lerobot.configs import PreTrainedConfig
 from lerobot.policies.pretrained import PreTrainedPolicy
 from torch import Tensor, nn
 
 from dist2_robot.checkpoints.golden import GOLDEN_FILE, golden_tensors
-from dist2_robot.checkpoints.lerobot_files import choices
+from dist2_robot.checkpoints.lerobot_files import CONFIG_FILE, choices
 from dist2_robot.checkpoints.manifest import Manifest
 from dist2_robot.checkpoints.provenance import provenance
 from dist2_robot.checkpoints.registry import build_loss
 from dist2_robot.checkpoints.store import load_policy, read_tensors, write_checkpoint
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, naming
 from dist2_robot.lerobot.batches import to_batch, to_observation
 from dist2_robot.lerobot.checkpoint_files import check_lerobot_files
 from dist2_robot.lerobot.configuration_dist2 import Dist2Config
@@ -114,11 +115,12 @@ class Dist2Policy(PreTrainedPolicy):
             )
         check_lerobot_files(folder)
         policy, manifest = load_policy(folder)
-        config = config or PreTrainedConfig.from_pretrained(folder)
+        config = config or _read_config(folder)
         assert isinstance(config, Dist2Config)
         if folder != Path(pretrained_name_or_path):  # LeRobot reads its pipelines from what was looked at, not anew
             config.pretrained_path = folder
-        _keep(config, policy)
+        with naming(folder):
+            _keep(config, policy)
         instance = cls(config, trained=(policy, manifest), **kwargs)
         if GOLDEN_FILE in manifest.files:
             instance._golden = read_tensors(folder, manifest, GOLDEN_FILE)
@@ -205,6 +207,20 @@ class Dist2Policy(PreTrainedPolicy):
         )
         write_checkpoint(save_directory, manifest, model, {GOLDEN_FILE: golden} if golden else None)
         self.config._save_pretrained(save_directory)
+
+
+def _read_config(folder: Path) -> Dist2Config:
+    """Return what LeRobot's own config of a checkpoint says. Raises InputError where LeRobot cannot read it."""
+    path = folder / CONFIG_FILE
+    try:
+        with naming(path):
+            config = PreTrainedConfig.from_pretrained(folder)
+    except (DraccusException, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"'{path}' cannot be read by LeRobot ({reason}): the checkpoint is damaged") from error
+    if not isinstance(config, Dist2Config):
+        raise InputError(f"'{path}' is of a policy of type '{config.type}', not dist2: load it with LeRobot")
+    return config
 
 
 def _first_rows(observation: Observation) -> Observation:

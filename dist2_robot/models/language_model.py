@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dist2_robot.models.lora import add_lora
-from dist2_robot.models.model_folder import checked_config, read_model_config, read_tokenizer
+from dist2_robot.models.model_folder import checked_config, read_model_config, read_tokenizer, without_warnings
 from dist2_robot.models.text_tokenizer import TextTokenizer
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -146,6 +146,15 @@ def open_language_model(
     Raises:
         ValueError: There is no such model, or it asks for code of its own.
     """
+    try:
+        return _open(model, pretrained=pretrained, dtype=dtype, **options)
+    except ValueError as error:
+        if isinstance(model, Mapping) or str(model) in str(error):
+            raise
+        raise ValueError(f"'{model}': {error}") from error
+
+
+def _open(model: str | Mapping[str, Any], *, pretrained: bool, dtype: str, **options: Any) -> LanguageModel:
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {sorted(DTYPES)}, got '{dtype}'")
     if dtype != "float32" and options.get("lora") is None:
@@ -177,15 +186,16 @@ def open_language_model(
 
 def _read_weights(cls: Any, config: Any, folder: str) -> Any:
     try:
-        opened, report = cls.from_pretrained(
-            folder,
-            config=config,
-            dtype=config.dtype,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    except (OSError, RuntimeError, KeyError) as error:
+        with without_warnings():
+            opened, report = cls.from_pretrained(
+                folder,
+                config=config,
+                dtype=config.dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # each model of the library has errors of its own
         raise ValueError(f"'{folder}' holds no weights that can be read: {' '.join(str(error).split())}") from error
     if report["missing_keys"]:
         raise ValueError(f"'{folder}' lacks the weights {sorted(report['missing_keys'])[:3]}")

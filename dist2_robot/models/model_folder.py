@@ -1,6 +1,7 @@
 """What a local folder of Hugging Face says of its model. Nothing of it is ever executed."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,19 @@ def _names_code(content: Any) -> bool:
     if isinstance(content, Mapping):
         return any((key == "auto_map" and value is not None) or _names_code(value) for key, value in content.items())
     return isinstance(content, list) and any(map(_names_code, content))
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keep transformers from printing: its warnings quote the names in a file as they are."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def checked_config(content: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dist2_robot.models.instruction_encoder import InstructionEncoder
-from dist2_robot.models.model_folder import read_model_config
+from dist2_robot.models.model_folder import read_model_config, without_warnings
 
 
 class TextModel(InstructionEncoder):
@@ -65,18 +65,19 @@ def read_texts(path: str, texts: Sequence[str]) -> Tensor:
         raise ValueError(f"'{path}': transformers has no model of type '{kind}'")
     try:
         # Where they are not told, both ask on the terminal whether to run the code that a folder names.
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-        model = AutoModel.from_pretrained(
-            path, local_files_only=True, use_safetensors=True, trust_remote_code=False
-        ).eval()
-    except (OSError, ValueError, KeyError) as error:
+        with without_warnings():
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+            model = AutoModel.from_pretrained(
+                path, local_files_only=True, use_safetensors=True, trust_remote_code=False
+            ).eval()
+        if model.config.is_encoder_decoder:
+            model = model.get_encoder()
+        model = getattr(model, "text_model", model)  # CLIP and its kin also have eyes
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+        tokens = tokenizer(list(texts), padding=True, return_tensors="pt")
+        hidden = model(**tokens).last_hidden_state.float()  # (texts, words, E)
+    except Exception as error:  # each model of the library has errors of its own
         raise ValueError(f"'{path}' holds no model that can be read: {' '.join(str(error).split())}") from error
-    if model.config.is_encoder_decoder:
-        model = model.get_encoder()
-    model = getattr(model, "text_model", model)  # CLIP and its kin also have eyes
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    tokens = tokenizer(list(texts), padding=True, return_tensors="pt")
-    hidden = model(**tokens).last_hidden_state.float()  # (texts, words, E)
     counts = tokens["attention_mask"][..., None]
     if not counts.sum(1).all():
         empty = texts[int(counts.sum(1).flatten().argmin())]

@@ -6,12 +6,37 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.errors import InputError
+from dist2_robot.evaluation.shapes import Shape, count, entries, interval, number, some, text, wrong_entry
 from dist2_robot.json_file import read_json, write_json
 from dist2_robot.studies.job import Job
 from dist2_robot.studies.record import Failure
 from dist2_robot.studies.study import Row, Study
 
 RESULTS_FILE = "results.json"
+_METHOD = entries(dict.fromkeys(("head", "loss", "variant"), text), "head", "loss", "variant")
+_FAILED = some(entries({"job": text, "error": text}, "job", "error"))
+_ROW_TEXTS = ("stage", "task", "head", "loss", "variant", "decoding")
+_ROW_COUNTS = ("seed", "episodes", "errors", "evaluation_seed")
+_ROW: Mapping[str, Shape] = {
+    **dict.fromkeys(_ROW_TEXTS, text),
+    **dict.fromkeys(_ROW_COUNTS, count),
+    **dict.fromkeys(("success", "action_error", "training_s", "training_cpu_s", "chunk_ms"), number),
+    **dict.fromkeys(("demonstrations", "parameters"), count),
+    "interval": interval,
+    "outcomes": lambda x: text(x) and set(x) <= set("SFE"),
+}
+_is_row = entries(_ROW, *_ROW_TEXTS, *_ROW_COUNTS, "action_error", "outcomes")
+_RESULTS: Mapping[str, Shape] = {
+    "name": text,
+    "stages": some(
+        entries({"name": text, "about": text, "jobs": count, "done": count}, "name", "about", "jobs", "done")
+    ),
+    "references": some(_METHOD),
+    "subjects": some(_METHOD),
+    "rows": some(lambda x: _is_row(x) and (x.get("success") is None or bool(set(x["outcomes"]) & set("SF")))),
+    "failed": _FAILED,
+    "refused": _FAILED,
+}
 OUTCOMES = {"success": "S", "failure": "F", "error": "E"}
 OUTCOME_OF = {letter: outcome for outcome, letter in OUTCOMES.items()}
 
@@ -53,7 +78,9 @@ def read_results(output: Path) -> StudyResults:
         ) from error
     if not isinstance(content, dict) or content.pop("kind", None) != "study":
         raise InputError(f"'{path}' is not of a study: mend output=")
-    return StudyResults(**content)
+    if wrong := wrong_entry(content, _RESULTS, "name", "stages", "references", "subjects", "rows"):
+        raise InputError(f"'{path}' has no valid '{wrong}': run the study again, finished jobs are kept")
+    return StudyResults(**{key: content[key] for key in _RESULTS if key in content})
 
 
 def rows_of(job: Job, found: Mapping[str, Any]) -> list[dict[str, Any]]:

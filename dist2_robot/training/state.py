@@ -29,14 +29,33 @@ def training_state(module: nn.Module, optimizer: torch.optim.Optimizer, average:
 def check_training_state(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Raise ValueError, naming the tensors, unless `restore_training_state` can use them."""
     expected = {"average.updates": torch.Size(())}
+    dtypes = {name: parameter.dtype for name, parameter in trained(module)}
     for name, parameter in trained(module):
         expected[f"weights.{name}"] = parameter.shape
         if any(f"optimizer.{key}.{name}" in tensors for key in _MOMENTS):
             shapes = (torch.Size(()), parameter.shape, parameter.shape)
             expected |= {f"optimizer.{key}.{name}": shape for key, shape in zip(_MOMENTS, shapes, strict=True)}
     odd = [name for name, shape in expected.items() if name not in tensors or tensors[name].shape != shape]
+    odd += [name for name in expected if name not in odd and not _is_typed(name, tensors[name], dtypes)]
     if odd:
         raise ValueError(f"'{STATE_FILE}' does not fit in {odd[:5]}")
+
+
+def _is_typed(name: str, tensor: Tensor, dtypes: Mapping[str, torch.dtype]) -> bool:
+    """Tell whether a tensor has the type of its weight; steps are numbers of any real type, updates whole ones."""
+    if name == "average.updates":
+        return tensor.dtype == torch.int64
+    if name.startswith("optimizer.step."):
+        return tensor.dtype in (torch.float32, torch.float64)
+    return (
+        tensor.dtype
+        == dtypes[
+            name.removeprefix("weights.")
+            .removeprefix("optimizer.")
+            .removeprefix("exp_avg_sq.")
+            .removeprefix("exp_avg.")
+        ]
+    )
 
 
 @torch.no_grad()

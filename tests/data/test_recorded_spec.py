@@ -347,7 +347,7 @@ def test_numbers_that_32_bits_cannot_tell_apart_are_refused(tmp_path):
         (f"action: [{{name: a, low: {'9' * 5000}}}]", "cannot be read as an action spec"),
         ("action: [{name: a, low: true}]", "low must be a number, got True"),
         ("action: [{name: 2024-99-99}]", "cannot be read as an action spec"),
-        (f"# {'x' * 2**21}", "it has more than 1 MiB"),
+        (f"# {'x' * 2**21}", "it has more than 262144 bytes"),
         ("action: " + "[" * 500 + "]" * 500, "needs a name|cannot be read"),
     ],
 )

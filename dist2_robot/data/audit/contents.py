@@ -64,8 +64,7 @@ class Contents:
     def spec(self) -> ActionSpec | None:
         """What the recorder told of actions, if anything."""
         try:
-            told = self.folder.recording.get("action_spec")
-            return ActionSpec.from_dict(told) if told else None
+            return self.folder.recorded_spec()
         except InputError:
             return None
 
@@ -119,6 +118,8 @@ def _column(table: pa.Table, name: str, feature: Mapping[str, Any], file: str) -
     """Return a column as an array, or why it is none."""
     if name not in table.schema.names:
         return Finding("error", "columns", f"has no column '{name}', which info.json lists", file)
+    if table.schema.names.count(name) > 1:
+        return Finding("error", "columns", f"has the column '{name}' more than once", file)
     column = table[name].combine_chunks()
     if column.null_count:
         row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))

@@ -9,7 +9,10 @@ from dist2_robot.errors import InputError
 
 def is_inside(root: Path, path: Path) -> bool:
     """Tell whether a file lies in a folder for all its links; those of the Hugging Face cache lead to its blobs."""
-    folder, place = root.resolve(), path.resolve()
+    try:
+        folder, place = root.resolve(), path.resolve()
+    except (OSError, RuntimeError):  # a link to itself
+        return False
     return place.is_relative_to(folder) or (
         folder.parent.name == "snapshots" and place.is_relative_to(folder.parents[1] / "blobs")
     )

@@ -13,7 +13,7 @@ from dist2_robot.data.importing.readers import open_source
 from dist2_robot.data.importing.source import Source
 from dist2_robot.data.importing.videos import add_videos
 from dist2_robot.data.writer import check_room, unfinished_folder, write_episodes
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, naming
 
 Watch = Callable[[Sequence[str]], Iterable[str]]
 
@@ -34,35 +34,40 @@ def import_dataset(
         InputError: The source cannot be read, its rate or its action is not known, or no episode can be taken.
     """
     check_room(root, overwrite=overwrite)
-    if path.resolve().is_relative_to(root.resolve()) or root.resolve().is_relative_to(path.resolve()):
+    if path.exists() and _lie_in_each_other(path.resolve(), root.resolve()):
         raise InputError(f"'{root}' and the source '{path}' lie in each other: name another dataset.root")
-    source = open_source(path, options.format)
-    rate_hz = _rate(source, options.rate_hz)
-    conversion = Conversion(source, options)
-    if source.rate_hz is None:
-        conversion.assumed.append(f"rate: {rate_hz:g} Hz, as rate_hz= says")
-    with unfinished_folder(root, overwrite=overwrite) as folder:
-        frames = write_episodes(
-            folder,
-            conversion.episodes(watch(list(source.episodes))),
-            fps=round(rate_hz),
-            names=conversion.names,
-            robot_type=options.robot_type or source.robot_type or "unknown",
-            video=conversion.is_video,
-        )
-        if not frames:
-            why = "; ".join(conversion.left_out[-3:]) or "it has none"
-            raise InputError(f"no episode of '{path}' can be taken: {why}")
-        if conversion.videos:
-            add_videos(folder, conversion.videos)
-        told = {
-            "format": source.format,
-            "source": path.resolve().name,
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "options": {**vars(options), "rate_hz": rate_hz},
-        }
-        (folder / DIST2_FILE).write_text(json.dumps({"imported_from": told}, indent=1, default=list))
-    return conversion.summary(frames, rate_hz)
+    with naming(path):
+        source = open_source(path, options.format)
+        rate_hz = _rate(source, options.rate_hz)
+        conversion = Conversion(source, options)
+        if source.rate_hz is None:
+            conversion.assumed.append(f"rate: {rate_hz:g} Hz, as rate_hz= says")
+        with unfinished_folder(root, overwrite=overwrite) as folder:
+            frames = write_episodes(
+                folder,
+                conversion.episodes(watch(list(source.episodes))),
+                fps=round(rate_hz),
+                names=conversion.names,
+                robot_type=options.robot_type or source.robot_type or "unknown",
+                video=conversion.is_video,
+            )
+            if not frames:
+                why = "; ".join(conversion.left_out[-3:]) or "it has none"
+                raise InputError(f"no episode of '{path}' can be taken: {why}")
+            if conversion.videos:
+                add_videos(folder, conversion.videos)
+            told = {
+                "format": source.format,
+                "source": path.resolve().name,
+                "date": datetime.now(UTC).isoformat(timespec="seconds"),
+                "options": {**vars(options), "rate_hz": rate_hz},
+            }
+            (folder / DIST2_FILE).write_text(json.dumps({"imported_from": told}, indent=1, default=list))
+        return conversion.summary(frames, rate_hz)
+
+
+def _lie_in_each_other(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _rate(source: Source, given: float | None) -> float:

@@ -18,7 +18,7 @@ from dist2_robot.deploy.forms.onnx_policy import OnnxRunner
 from dist2_robot.deploy.forms.policy_graph import TASK
 from dist2_robot.deploy.forms.torch_export_policy import TorchExportRunner
 from dist2_robot.deploy.inference import Inferred, PolicyCard
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, naming
 from dist2_robot.pictures import resize
 
 ACTION_RTOL, ACTION_ATOL = 1e-4, 1e-6  # of policies without tokens, as for golden actions of checkpoints
@@ -84,7 +84,8 @@ def load_exported(folder: Path | str, device: str = "cpu") -> ExportedPolicy:
         InputError: There is none, or it is damaged, or does not run here.
     """
     exported = ExportedFolder(Path(folder))
-    policy = ExportedPolicy(exported.card, new_runner(exported, device))
+    with naming(Path(folder)):
+        policy = ExportedPolicy(exported.card, new_runner(exported, device))
     golden, tasks = exported.golden(), exported.manifest.golden_tasks
     features, task = blank_request(exported.card)
     try:
