@@ -76,7 +76,7 @@ def test_an_eye_tells_where_its_maps_point(environment, points):
     assert torch.equal(drawn.table.features[ACTION][:3], fewer.table.features[ACTION])
 
 
-@pytest.mark.parametrize("name", ["claim_grounding", pytest.param("claim_manipulation", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["claim_grounding", "claim_manipulation"])
 def test_every_method_answers_alike_from_the_same_start(name, tmp_path):
     claim = build_claim(compose_config("study", [f"study={name}", *TINY])["study"])
     methods = {trial.method: trial for trial in claim.trials if trial.part == "core" and trial.size == 4}
