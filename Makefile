@@ -2,6 +2,7 @@
 BIN := .venv/bin
 # All but `ray`, which would hold cloudpickle below 3 for everybody, and `sweep`, for its optuna: dev has the launchers.
 LOCKED_EXTRAS := metaworld so101 aloha pusht tensorboard dev
+RESOLUTION := highest
 unexport PYTHONPATH # a sourced ROS would put its own packages before ours
 
 .DEFAULT_GOAL := help
@@ -34,7 +35,7 @@ format: setup ## format the code and mend what the linter can mend
 
 lock: setup ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml $(LOCKED_EXTRAS:%=--extra %) --universal --python-version 3.12 \
-		-o requirements.lock --no-annotate --no-header
+		--resolution $(RESOLUTION) -o requirements.lock --no-annotate --no-header
 
 clean: ## delete caches and builds; .venv, data and runs stay
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

@@ -12,6 +12,7 @@ import numpy as np
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.data.episode import Episode
 from dist2_robot.data.folder import DIST2_FILE, INFO_FILE
+from dist2_robot.data.scheduling import scheduling_kept
 from dist2_robot.errors import InputError
 from dist2_robot.types import ACTION
 
@@ -132,7 +133,7 @@ def write_episodes(
             for t in range(len(episode)):
                 task = episode.task if isinstance(episode.task, str) else episode.task[t]
                 dataset.add_frame({**{name: x[t] for name, x in episode.features.items()}, "task": task})
-            with _without_embedding_images(dataset.meta.camera_keys):
+            with _without_embedding_images(dataset.meta.camera_keys), scheduling_kept():
                 dataset.save_episode()
     finally:  # after an error, too: else it is done when the dataset is collected, and makes the folder anew
         if dataset is not None:

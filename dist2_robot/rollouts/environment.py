@@ -49,7 +49,9 @@ def make_environment(spec: EnvironmentSpec, render: bool = False) -> gym.Env:
     arguments = {**spec.kwargs, **({"render_mode": "rgb_array"} if render else {})}
     try:
         env = gym.make(spec.id, disable_env_checker=True, **arguments)
-    except (ValueError, TypeError, ImportError) as error:
+    except ImportError as error:  # whatever the arguments are
+        raise InputError(f"environment {spec.id}: {' '.join(str(error).split())}") from error
+    except (ValueError, TypeError) as error:
         raise InputError(f"environment {spec}: {' '.join(str(error).split())}") from error
     try:
         if spec.history > 1:

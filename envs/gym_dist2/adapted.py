@@ -4,6 +4,7 @@ Only packages that are named here, or that announce environments under gymnasium
 ``gymnasium.envs``, are imported: an id cannot name code to run.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -12,8 +13,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-# Namespace of an id -> package whose import registers it, for packages that gymnasium does not find by itself.
-PACKAGES = {"gym_aloha": "gym_aloha", "gym_pusht": "gym_pusht", "lerobot_env_so101": "lerobot_env_so101"}
+# Namespace of an id and package whose import registers it, for those that gymnasium does not find -> our extra with it.
+PACKAGES = {"gym_aloha": "aloha", "gym_pusht": "pusht", "lerobot_env_so101": "so101"}
 
 _PARTS = {"state": "agent_pos", "environment_state": "environment_state"}  # our name -> gymnasium's usual one
 
@@ -148,12 +149,24 @@ def _import_package(environment_id: str) -> None:
         return
     if namespace in PACKAGES:
         try:
-            import_module(PACKAGES[namespace])
+            import_module(namespace)
         except ModuleNotFoundError as error:
-            raise ImportError(f"'{environment_id}' needs the package {namespace}: pip install {namespace}") from error
+            raise ImportError(how_to_install(namespace)) from error
     for entry in entry_points(group="gymnasium.envs"):
         if entry.name in (namespace, "__root__"):
             entry.load()
+
+
+def how_to_install(package: str, python: tuple[int, ...] = sys.version_info[:2]) -> str:
+    """Say in a line what is missing for an environment of another package, and how to get it.
+
+    Args:
+        package: One of `PACKAGES`.
+        python: Version of the interpreter, (major, minor).
+    """
+    if package == "gym_aloha" and python >= (3, 13):
+        return "env=aloha needs Python 3.12 (gym-aloha's labmaze has no build for 3.13)"
+    return f"the package {package} is not installed; run: pip install 'dist2-robot[{PACKAGES[package]}]'"
 
 
 def _usual_paths(seen: Any) -> dict[str, str]:

@@ -15,7 +15,8 @@ def import_mujoco(pictures: bool) -> Any:
     stands.
 
     Raises:
-        ImportError: The way to draw that MUJOCO_GL names is not there; MuJoCo loads it even where nothing is drawn.
+        ImportError: The way to draw that MUJOCO_GL names is not there; up to 3.3 MuJoCo loads it even where nothing is
+            drawn.
     """
     if pictures and sys.platform == "linux" and "DISPLAY" not in os.environ:
         os.environ.setdefault("MUJOCO_GL", "egl")
@@ -27,6 +28,8 @@ def import_mujoco(pictures: bool) -> Any:
         raise _cannot_draw(error) from error
 
     mujoco: Any = module
+    if pictures and not hasattr(mujoco, "Renderer"):  # newer releases leave it out where they cannot load OpenGL
+        raise _cannot_draw(ImportError("it cannot be loaded"))
     if mujoco.get_mju_user_warning() is None:
         mujoco.set_mju_user_warning(lambda message: None)
     return mujoco

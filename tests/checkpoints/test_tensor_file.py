@@ -61,10 +61,10 @@ def test_too_many_tensors_are_refused(path):
     empty = b'{"dtype":"U8","shape":[0],"data_offsets":[0,0]}'
     for count, says in ((1_000_000, "header declares"), (MAX_TENSORS + 1, f"declares {MAX_TENSORS + 1} tensors")):
         craft(path, b"{" + b",".join(b'"%d":%b' % (i, empty) for i in range(count)) + b"}")
-        begin = time.monotonic()
+        begin_s = time.process_time()  # our own work, however busy the machine is
         with pytest.raises(ValueError, match=says):
             load_tensors(path)
-        assert time.monotonic() - begin < 3
+        assert time.process_time() - begin_s < 3
 
 
 @pytest.mark.fault("S4")

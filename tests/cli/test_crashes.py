@@ -62,7 +62,7 @@ def check_all(points, chosen, fate, tmp_path, die, go_on, expected):
 @pytest.mark.fault("R1")
 @pytest.mark.fault("R4")
 @pytest.mark.parametrize(
-    ("fate", "every"), [("killed", 9), *(pytest.param(fate, 1, marks=pytest.mark.slow) for fate in FATES)]
+    ("fate", "every"), [("killed", 25), *(pytest.param(fate, 1, marks=pytest.mark.slow) for fate in FATES)]
 )
 def test_a_training_killed_at_any_moment_goes_on_to_the_same_end(start, tmp_path, fate, every):
     whole = tmp_path / "whole"

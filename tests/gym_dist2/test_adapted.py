@@ -1,9 +1,13 @@
 """Other people's environments through a mapping."""
 
+import re
+import sys
+
 import gym_dist2  # noqa: F401  registers the id
 import gymnasium as gym
 import numpy as np
 import pytest
+from gym_dist2.adapted import PACKAGES, how_to_install
 
 
 class Counter(gym.Env):
@@ -135,3 +139,18 @@ def test_a_public_so101_environment_works():
     assert observation["agent_pos"].shape == (14,)
     assert observation["environment_state"].shape == (3,)
     env.step(np.zeros(4))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_missing_package_is_named_with_the_way_to_install_it(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=re.escape(how_to_install(package))):
+        make(f"{package}/Some-v0")
+
+
+def test_on_a_python_without_aloha_the_one_that_has_it_is_named():
+    assert how_to_install("gym_aloha", (3, 12)).endswith("run: pip install 'dist2-robot[aloha]'")
+    assert how_to_install("gym_aloha", (3, 13)).startswith(
+        "env=aloha needs Python 3.12 (gym-aloha's labmaze has no build"
+    )
+    assert how_to_install("gym_pusht", (3, 13)).endswith("run: pip install 'dist2-robot[pusht]'")

@@ -54,6 +54,7 @@ def test_human_demonstrations_of_push_t(tmp_path):
     trains(root, 2, 5)
 
 
+@pytest.mark.slow
 def test_corners_of_the_block_of_push_t(tmp_path):
     """`keypoint` (9, 2) is a state of the environment where it is asked for."""
     import zarr
