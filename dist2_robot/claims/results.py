@@ -130,10 +130,10 @@ def read_claim(path: Path) -> ClaimResults:
     known = {measure["name"] for measure in content["measures"]}
     if not all(known & set(row) for row in content["rows"]):
         raise InputError(f"'{path}' has rows without a measure of {sorted(known)}: run the study again")
-    content = {key: content.get(key) for key in _RESULTS}
-    content["measures"] = [Measure(**measure) for measure in content["measures"]]
-    content["published"] = Published(**content["published"]) if content["published"] else None
-    return ClaimResults(**content)
+    known_entries: dict[str, Any] = {key: content.get(key) for key in _RESULTS}
+    known_entries["measures"] = [Measure(**measure) for measure in content["measures"]]
+    known_entries["published"] = Published(**content["published"]) if content["published"] else None
+    return ClaimResults(**known_entries)
 
 
 def _progress(claim: Claim, part: str, found: Mapping[str, Any]) -> dict[str, int]:

@@ -5,9 +5,12 @@ registered may fetch from the hub. The pipelines round a policy of ours only mov
 refused.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from lerobot.configs.types import FeatureType
 
 from dist2_robot.checkpoints.lerobot_files import POSTPROCESSOR_FILE, PREPROCESSOR_FILE
 from dist2_robot.checkpoints.tensor_file import read_header
@@ -24,6 +27,19 @@ STEPS = {
     "unnormalizer_processor": {"eps", "features", "norm_map"},
 }
 _NAMING = ("class", "_target_", "auto_map")  # keys whose value some library imports
+_DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)")
+_DTYPES = (None, "float16", "float32", "float64", "bfloat16", "half", "float", "double")
+_SETTINGS: dict[str, Callable[[Any], bool]] = {
+    "rename_map": lambda x: isinstance(x, dict) and all(isinstance(name, str) for name in x.values()),
+    "device": lambda x: isinstance(x, str) and _DEVICE.fullmatch(x) is not None,
+    "float_dtype": lambda x: isinstance(x, str | None) and x in _DTYPES,
+    "eps": lambda x: isinstance(x, int | float) and not isinstance(x, bool) and 0 < x < 1,
+    "features": lambda x: isinstance(x, dict) and all(map(_is_feature, x.values())),
+    "norm_map": lambda x: isinstance(x, dict),
+    "normalize_observation_keys": lambda x: (
+        x is None or (isinstance(x, list) and all(isinstance(key, str) for key in x))
+    ),
+}
 _CONSENT = "trust_remote_code"
 
 
@@ -65,6 +81,13 @@ def _entries(content: Any) -> Iterator[tuple[str, Any]]:
             left.extend(node)
 
 
+def _is_feature(x: Any) -> bool:
+    """Tell whether it is the type and the shape of a feature, as LeRobot writes them."""
+    if not isinstance(x, dict) or set(x) != {"type", "shape"} or x["type"] not in FeatureType.__members__:
+        return False
+    return isinstance(x["shape"], list) and all(type(size) is int and 0 < size < 2**31 for size in x["shape"])
+
+
 def _check_pipeline(folder: Path, content: Any) -> None:
     steps = content.get("steps") if isinstance(content, dict) else None
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
@@ -75,6 +98,9 @@ def _check_pipeline(folder: Path, content: Any) -> None:
             raise ValueError(f"the step {str(name)[:60]!r} is none of {', '.join(STEPS)}")
         if not isinstance(config, dict) or set(config) - STEPS[name]:
             raise ValueError(f"the step '{name}' has settings that it does not know: {str(config)[:60]}")
+        wrong = [key for key, value in config.items() if not _SETTINGS[key](value)]
+        if wrong:
+            raise ValueError(f"the step '{name}' has no valid '{wrong[0]}': {str(config[wrong[0]])[:60]!r}")
         changed = config.get("norm_map", {})
         if not isinstance(changed, dict) or any(mode != "IDENTITY" for mode in changed.values()):
             raise ValueError(f"the step '{name}' changes numbers: its norm_map must be IDENTITY")

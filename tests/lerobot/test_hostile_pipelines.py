@@ -67,6 +67,11 @@ def test_lerobot_starts_no_process_that_a_checkpoint_names(folder, tmp_path, nam
         {"registry_name": "normalizer_processor", "config": {}, "state_file": "missing.safetensors"},
         {"registry_name": ["device_processor"]},
         {"registry_name": "device_processor", "config": []},
+        {"registry_name": "device_processor", "config": {"device": "${now:%Y}"}},
+        {"registry_name": "device_processor", "config": {"float_dtype": ["half"]}},
+        {"registry_name": "normalizer_processor", "config": {"eps": 10**400}},
+        {"registry_name": "normalizer_processor", "config": {"features": {"action": {"type": "ACTION"}}}},
+        {"registry_name": "rename_observations_processor", "config": {"rename_map": {"a": 5}}},
         5,
     ],
 )
