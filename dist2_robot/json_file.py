@@ -37,17 +37,17 @@ def write_json(path: Path, content: Any, indent: int | None = 1) -> None:
         raise OSError(f"cannot write '{path}' ({error})") from error
 
 
-def read_json(path: Path, at_most: int = MAX_BYTES) -> Any:
+def read_json(path: Path, at_most: int = MAX_BYTES, bits: int = 64) -> Any:
     """Return what a JSON file holds. Raises as `files.read_bytes`, and as `parse_json`."""
-    return parse_json(read_bytes(path, at_most))
+    return parse_json(read_bytes(path, at_most), bits)
 
 
-def parse_json(text: bytes | str) -> Any:
+def parse_json(text: bytes | str, bits: int = 64) -> Any:
     """Return what a JSON text holds, fit to be computed with, walked through and shown.
 
     Raises:
-        ValueError: It is no JSON, nested too deep, or holds a whole number of more than 64 bits, which no array takes,
-            or half a letter, which nothing prints. It says which, in one line.
+        ValueError: It is no JSON, nested too deep, or holds a whole number of more bits, by default more than any array
+            takes, or half a letter, which nothing prints. It says which, in one line.
     """
     try:
         content = json.loads(text.decode() if isinstance(text, bytes) else text)
@@ -55,7 +55,7 @@ def parse_json(text: bytes | str) -> Any:
         raise ValueError("it is nested too deep") from None
     level = [content]
     for _ in range(MAX_DEPTH):
-        _check_values(level)
+        _check_values(level, bits)
         level = [value for parent in level for value in _inside(parent)]
         if not level:
             return content
@@ -94,9 +94,9 @@ def _inside(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _check_values(values: Iterable[Any]) -> None:
+def _check_values(values: Iterable[Any], bits: int) -> None:
     for value in values:
-        if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise ValueError("it holds a whole number of more than 64 bits")
+        if isinstance(value, int) and not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+            raise ValueError(f"it holds a whole number of more than {bits} bits")
         if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise ValueError("it holds a text with half a letter (a lone surrogate)")

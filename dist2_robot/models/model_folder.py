@@ -12,8 +12,7 @@ CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
 MAX_TOKENIZER_BYTES = 256 * MIB
 _VOCABULARIES = ("vocab.json", "added_tokens.json", "special_tokens_map.json")  # words, among which is any word
-_CODE = (".py", ".pyc", ".so")
-_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+_BITS = 1024  # the longest text of a tokenizer without a limit is written as 10^30
 
 # Each would bring in code or weights from elsewhere, or needs a library that we do not use.
 _REFUSED = {
@@ -33,7 +32,7 @@ def read_model_config(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"'{path}' holds adapters for another model: merge them into it first")
     _check_folder(folder)
     try:
-        content = read_json(folder / CONFIG_FILE)
+        content = read_json(folder / CONFIG_FILE, bits=_BITS)
     except (OSError, ValueError) as error:
         raise ValueError(f"'{folder / CONFIG_FILE}' cannot be read: {error}") from error
     try:
@@ -43,18 +42,15 @@ def read_model_config(path: str | Path) -> dict[str, Any]:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raise ValueError where any file of a folder is code, names code, or is a pickle.
+    """Raise ValueError where any file of a folder names code to run.
 
+    Code that no file names, and pickles beside the weights, as in many a download, are not looked at by anyone.
     transformers looks for such names in more files than one, and asks on the terminal whether to run what they name.
     """
     for path in sorted(folder.iterdir()):
-        if path.suffix in _CODE:
-            raise ValueError(f"'{path}' is code, which is never run: delete it if you do not need it")
-        if path.suffix in _PICKLES:
-            raise ValueError(f"'{path}' may hold a pickle, which is never read: delete it, weights must be safetensors")
         if path.suffix == ".json" and path.name not in (TOKENIZER_FILE, *_VOCABULARIES):
             try:
-                names = _names_code(read_json(path))
+                names = _names_code(read_json(path, bits=_BITS))
             except (OSError, ValueError) as error:
                 raise ValueError(f"'{path}' cannot be read: {error}") from error
             if names:

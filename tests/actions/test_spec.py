@@ -122,7 +122,7 @@ def test_a_dimension_without_a_name_is_told_by_its_place():
         ({"dimensions": ["claw"]}, "action dimension '0'.*got 'claw'"),
         ({"rate_hz": 0.0}, "rate"),
         ({"rate_hz": math.nan}, "rate"),
-        ({"rate_hz": "fast"}, "rate.*'fast'"),
+        ({"rate_hz": "fast"}, "rate.*fast"),
         ({"colour": "red"}, r"unknown \['colour'\]"),
     ],
 )

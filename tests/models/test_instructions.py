@@ -117,9 +117,6 @@ def test_a_folder_that_wants_to_run_code_is_refused(bert, tmp_path):
     [
         ("tokenizer_config.json", '{"auto_map": {"AutoTokenizer": ["evil.Words", null]}}'),
         ("processor_config.json", '{"parts": [{"auto_map": {"AutoProcessor": "evil.Eyes"}}]}'),
-        ("evil.py", ""),
-        ("pytorch_model.bin", ""),
-        ("optimizer.pt", ""),
         ("config.json", '{"model_type": "evil"}'),
     ],
 )
@@ -131,6 +128,17 @@ def test_no_file_of_a_folder_asks_on_the_terminal(bert, tmp_path, monkeypatch, n
     (folder / name).write_text(content)
     with pytest.raises(ValueError, match=rf"^[^\n]*{'evil' if name == 'config.json' else name}[^\n]*$"):
         TextModel(TASKS, WIDTH, path=str(folder))
+
+
+@pytest.mark.fault("A3")
+def test_what_lies_about_in_a_download_is_neither_read_nor_run(bert, tmp_path):
+    folder, trace = shutil.copytree(bert, tmp_path / "bert"), tmp_path / "trace"
+    (folder / "train_script.py").write_text(f"from pathlib import Path\nPath({str(trace)!r}).touch()\n")
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04cos\nsystem\n.")
+    assert torch.equal(
+        TextModel(TASKS, WIDTH, path=str(folder)).vectors, TextModel(TASKS, WIDTH, path=str(bert)).vectors
+    )
+    assert not trace.exists()
 
 
 @pytest.mark.fault("A3")

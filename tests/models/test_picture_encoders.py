@@ -139,7 +139,7 @@ def test_weights_that_do_not_fit_are_refused_by_name(weights, tmp_path):
     path.write_bytes(b"PK\x03\x04 a pickle in a zip")
     with pytest.raises(ValueError, match="not a safetensors file"):
         ResNetEncoder((64, 64), WIDTH, weights=str(path))
-    with pytest.raises(ValueError, match=r"are not a file: mend vision\.weights"):
+    with pytest.raises(ValueError, match=r"are not a file .*: mend vision\.weights"):
         ResNetEncoder((64, 64), WIDTH, weights=str(tmp_path / "nowhere"))
 
 
