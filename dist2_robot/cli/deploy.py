@@ -14,6 +14,7 @@ from dist2_robot.checkpoints.hub import fetch_checkpoint
 from dist2_robot.checkpoints.manifest import read_manifest
 from dist2_robot.checkpoints.store import find_checkpoint
 from dist2_robot.cli.app import run_command
+from dist2_robot.cli.closed_pipe import patient_output
 from dist2_robot.cli.deploy_run import POLICY_LOST, ROBOT_LOST, DeployRun
 from dist2_robot.cli.environments import drawn_size
 from dist2_robot.cli.robot_host import COMMAND
@@ -55,6 +56,11 @@ def deploy(config: dict[str, Any]) -> int:
     """Policy, robot, fitness, loop, results."""
     if config["mode"] == "replay":
         return _replay(config["log"])
+    with patient_output():  # a held arm must not fall because nobody reads what is printed
+        return _deploy(config)
+
+
+def _deploy(config: dict[str, Any]) -> int:
     settings = _settings(config)
     folder = _policy_folder(config)
     output = Path(config["output"] or _run_of(folder) / "deploy")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dist2_robot.actions.units import in_unit, shown_unit
+from dist2_robot.cli.closed_pipe import patient_output
 from dist2_robot.deploy.clock import MonotonicClock
 from dist2_robot.deploy.link import PolicyLink
 from dist2_robot.deploy.loop.control_loop import ControlLoop, Tick
@@ -74,13 +75,16 @@ class DeployRun:
         self._ask_to_arm()
         self._robot.connect()
         keys = {" ": lambda: self.stop(KEY), "q": lambda: self.stop(KEY), "\n": self._go_on}
-        with Keys(keys) as listener, self._drawn():
+        with patient_output(), Keys(keys) as listener, self._drawn():
             try:
                 self._move(listener)
             except RobotError as error:  # of a new episode: those of a tick are the loop's
                 self._robot_fault = first_line(error)
-            finally:
-                self._disconnect()
+            except BaseException:
+                if not robot.falls:  # else its own process stops it, and holds it for a while
+                    self._disconnect()
+                raise
+            self._disconnect()
         return {
             "reason": self.loop.controller.machine.reason or self._robot_fault,
             "exit_code": self._exit_code(),
@@ -93,7 +97,7 @@ class DeployRun:
         }
 
     def _move(self, keys: Keys) -> None:
-        if isinstance(self._robot, RemoteSimulatedRobot):
+        if isinstance(self._robot, RemoteSimulatedRobot) and self._robot.description.is_simulated:
             self._do_episodes(self._robot)
         else:
             self.loop.run(self._until)

@@ -1,8 +1,13 @@
 """A run whose robot or policy is lost meanwhile, on a robot in a process of its own."""
 
 import os
+import pty
 import signal
+import subprocess
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,7 @@ from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.loop.statistics import RunStatistics
 from dist2_robot.deploy.robots.remote_robot import RemoteRobot, start_robot_host
 from dist2_robot.deploy.serving.in_process_link import InProcessLink
+from tests.deploy.fakes import FakeClock, FakeRobot
 from tests.deploy.rigs import Mover, Rig, card_of
 
 HOST = [sys.executable, "-m", "tests.deploy.file_robot"]
@@ -100,3 +106,45 @@ def test_a_policy_is_silent_since_the_first_question_that_it_did_not_answer():
         statistics(tick)
     assert "no way to go on" in rig.reason
     assert statistics.silent_s > 1.5
+
+
+@pytest.mark.parametrize("how", ["pipe", "terminal"])
+def test_an_arm_that_falls_is_held_also_where_nobody_reads_what_is_printed(tmp_path, how):
+    """As after ``dist2-deploy ... | head -1``, or where the ssh session is lost while it moves."""
+    listening, speaking = os.pipe() if how == "pipe" else pty.openpty()
+    streams = {"stdout": speaking, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    streams["stdin"] = subprocess.DEVNULL if how == "pipe" else speaking
+    process = subprocess.Popen([sys.executable, "-m", "tests.deploy.held_arm", str(tmp_path)], **streams)
+    os.close(speaking)
+    calls, reason = tmp_path / "calls", tmp_path / "reason"
+    try:
+        wait_until(lambda: calls.exists() and calls.read_text().count("send") > 5)
+        os.close(listening)  # nobody reads any more
+        sent = calls.read_text().count("send")
+        wait_until(lambda: calls.read_text().count("send") > sent + 60 or "disconnect" in calls.read_text())
+        assert "disconnect" not in calls.read_text()
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: process.poll() is not None)
+        assert "disconnect" in calls.read_text()
+        assert reason.read_text() in ("duration_s is over", "SIGHUP")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until(is_so: Callable[[], bool], at_most_s: float = 60.0) -> None:
+    end_s = time.monotonic() + at_most_s
+    while not is_so():
+        assert time.monotonic() < end_s, "it did not come about"
+        time.sleep(0.02)
+
+
+def test_an_arm_that_falls_is_left_to_its_process_where_a_run_breaks(monkeypatch):
+    for falls in (True, False):
+        rig = Rig(robot=FakeRobot(FakeClock(), on_disconnect="release" if falls else "hold"))
+        run = DeployRun(rig.robot, rig.link, rig.settings, LogWriter(Path(os.devnull), {}), CONFIG)  # type: ignore[arg-type]
+        monkeypatch.setattr(run, "_move", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run.run()
+        assert ("disconnect" in rig.robot.calls) is not falls

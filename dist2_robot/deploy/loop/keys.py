@@ -1,5 +1,6 @@
 """Single keys of the terminal, such as the one that stops the robot."""
 
+import contextlib
 import os
 import select
 import sys
@@ -39,8 +40,12 @@ class Keys:
         except ImportError:  # another kind of system
             return self
         self._descriptor = sys.stdin.fileno()
-        self._before = termios.tcgetattr(self._descriptor)
-        tty.setcbreak(self._descriptor)
+        try:
+            self._before = termios.tcgetattr(self._descriptor)
+            tty.setcbreak(self._descriptor)
+        except termios.error:  # it is just going
+            self._before = None
+            return self
         self.is_listening = True
         self._thread = threading.Thread(target=self._listen, name="keys", daemon=True)
         self._thread.start()
@@ -52,7 +57,8 @@ class Keys:
             import termios
 
             self._thread.join()
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+            with contextlib.suppress(termios.error):  # the terminal is gone
+                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
 
     def _listen(self) -> None:
         while not self._is_over.is_set():
