@@ -1,5 +1,6 @@
-"""The door to files that anyone may have made: pipes and devices, which may never end, and huge files are not read."""
+"""The door to files that anyone may have made: pipes, devices and huge files are not read, links are not written to."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -65,6 +66,30 @@ def read_text(path: Path, at_most: int) -> str:
         return read_bytes(path, at_most).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"it is no text in UTF-8, at byte {error.start}") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is never seen half-written, even if the process is killed or the disk is full.
+
+    Its folder is made. A link or a pipe in its place is replaced, not followed. What a killed process left ends in
+    ``.unfinished``.
+
+    Raises:
+        OSError: It cannot be written; what was there before is still there.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.unlink(missing_ok=True)
+        with unfinished.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise OSError(f"cannot write '{path}' ({error})") from error
 
 
 def _check(status: os.stat_result) -> None:

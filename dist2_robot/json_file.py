@@ -1,13 +1,11 @@
 """JSON files: written whole or not at all, and read within bounds, whoever wrote them."""
 
-import contextlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dist2_robot.files import MIB, open_regular, read_bytes
+from dist2_robot.files import MIB, open_regular, read_bytes, write_text
 
 MAX_BYTES = 32 * MIB  # an evaluation of 100 000 episodes; parsed it is up to 25 times as much
 MAX_LINES_BYTES = 512 * MIB  # metrics of 1 000 000 steps
@@ -15,26 +13,8 @@ MAX_DEPTH = 64  # nothing of ours has more than 12 levels
 
 
 def write_json(path: Path, content: Any, indent: int | None = 1) -> None:
-    """Write a file that is never seen half-written, even if the process is killed or the disk is full.
-
-    Its folder is made. What a killed process left ends in ``.unfinished``.
-
-    Raises:
-        OSError: It cannot be written; what was there before is still there.
-    """
-    text = json.dumps(content, indent=indent)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise OSError(f"cannot write '{path}' ({error})") from error
+    """Write a file whole or not at all. Raises as `files.write_text`."""
+    write_text(path, json.dumps(content, indent=indent))
 
 
 def read_json(path: Path, at_most: int = MAX_BYTES, bits: int = 64) -> Any:

@@ -1,12 +1,15 @@
 """YAML that anyone may have written: numbers, texts, lists and tables, and nothing that takes long to read."""
 
+import re
 from collections import Counter
 from typing import Any
 
 import yaml
 
-MAX_BYTES = 2**18  # a spec of 2000 numbers; PyYAML reads it in seconds
+MAX_BYTES = 2**16  # a spec of 500 numbers; PyYAML reads it in a second
 MAX_DEPTH = 32
+
+_NUMBER = re.compile(r"[-+.0-9][-+.:_0-9a-zA-Z]{99,}")  # PyYAML takes the square of its length in base 60
 
 _MARKS = yaml.AnchorToken | yaml.AliasToken | yaml.TagToken
 _OPENING = yaml.BlockSequenceStartToken | yaml.BlockMappingStartToken | yaml.FlowSequenceStartToken
@@ -40,6 +43,8 @@ def _check_tokens(text: str | bytes) -> None:
     """Look at the tokens as they come: PyYAML takes a time that grows with the square of the depth."""
     depth = 0
     for token in yaml.scan(text):
+        if isinstance(token, yaml.ScalarToken) and token.plain and _NUMBER.fullmatch(token.value):
+            raise ValueError(f"line {token.start_mark.line + 1}: a number of {len(token.value)} letters")
         if isinstance(token, _MARKS):
             raise ValueError(f"line {token.start_mark.line + 1}: anchors, aliases and tags are not read")
         depth += isinstance(token, _OPENING)

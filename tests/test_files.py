@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dist2_robot.files import open_regular, read_bytes, read_text, regular
+from dist2_robot.files import open_regular, read_bytes, read_text, regular, write_text
 
 READERS = [open_regular, regular, lambda path: read_bytes(path, 10), lambda path: read_text(path, 10)]
 
@@ -72,3 +72,20 @@ def test_a_text_is_utf8_with_or_without_mark(tmp_path: Path) -> None:
     path.write_bytes(b"ab\xff")
     with pytest.raises(ValueError, match="no text in UTF-8, at byte 2"):
         read_text(path, 10)
+
+
+@pytest.mark.fault("S8")
+@pytest.mark.parametrize("what", ["link", "dangling link", "pipe"])
+def test_what_is_written_goes_nowhere_else(tmp_path, what):
+    victim, path = tmp_path / "victim", tmp_path / "file.txt"
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(victim)
+    if what == "link":
+        victim.write_text("theirs")
+    write_text(path, "ours")
+    assert path.read_text() == "ours"
+    assert path.is_file()
+    assert not path.is_symlink()
+    assert (what == "dangling link" and not victim.exists()) or what == "pipe" or victim.read_text() == "theirs"

@@ -11,6 +11,7 @@ from dist2_robot.errors import InputError
 from dist2_robot.evaluation.cards import dataset_card, model_card
 from dist2_robot.evaluation.licence import OURS, dataset_licence
 from dist2_robot.evaluation.run_files import load_run
+from dist2_robot.files import write_text
 
 CARD_FILE = "README.md"
 ABOUT = """
@@ -36,7 +37,7 @@ def card(config: dict[str, Any]) -> int:
     path = folder / CARD_FILE
     if path.exists() and not config["overwrite"]:
         raise InputError(f"'{path}' exists: pass overwrite=true, or move it away")
-    path.write_text(content, encoding="utf-8")
+    write_text(path, content)
     print(f"card: {path}")
     return 0
 

@@ -52,6 +52,8 @@ class DeployRun:
         self.loop = ControlLoop(robot, link, MonotonicClock(), settings, log, self._watch)
         self._robot_fault = self._link_fault = ""
         self._may_go_on = self._is_asking = False
+        self._reason = ""
+        self._is_told = False  # that an arm which falls is let go
         self._episodes: list[dict[str, Any]] = []
 
     def stop(self, reason: str) -> None:
@@ -81,12 +83,11 @@ class DeployRun:
             except RobotError as error:  # of a new episode: those of a tick are the loop's
                 self._robot_fault = first_line(error)
             except BaseException:
-                if not robot.falls:  # else its own process stops it, and holds it for a while
-                    self._disconnect()
+                self._let_go()
                 raise
-            self._disconnect()
+            self._let_go()
         return {
-            "reason": self.loop.controller.machine.reason or self._robot_fault,
+            "reason": self._reason or self.loop.controller.machine.reason or self._robot_fault,
             "exit_code": self._exit_code(),
             "robot_fault": self._robot_fault,
             "policy_fault": self._policy_fault(),
@@ -101,16 +102,22 @@ class DeployRun:
             self._do_episodes(self._robot)
         else:
             self.loop.run(self._until)
+            self._reason = self.loop.controller.machine.reason  # not what is said later to the arm that is held
             self._hold_until_told(keys)
 
-    def _disconnect(self) -> None:
+    def _let_go(self) -> None:
+        """Disconnect the robot; an arm that would fall without anybody being told is left to its process, which holds
+        it for a while, so that somebody can take it.
+        """
+        if self._robot.description.falls and not self._is_told:
+            return
         try:
             self._robot.disconnect()
         except RobotError as error:
             self._robot_fault = self._robot_fault or first_line(error)
 
     def _exit_code(self) -> int:
-        reason = self.loop.controller.machine.reason
+        reason = self._reason or self.loop.controller.machine.reason
         if self._robot_fault:
             return ROBOT_LOST
         if reason in SIGNAL_CODES or reason in ENDINGS:
@@ -206,15 +213,17 @@ class DeployRun:
 
         Where nobody can press a key, one that was moved is held until a signal comes; one that was not is let go.
         """
-        if not self._robot.description.falls or self._robot_fault or self.loop.state is not State.STOPPED:
+        if not self._robot.description.falls or self._robot_fault:
             return
-        if not keys.is_listening and self._settings.mode != "live":
+        if self._settings.mode != "live" and not (keys.is_listening and self.loop.state is State.STOPPED):
+            self._is_told = True  # it was not moved
             return
         self._may_go_on = False
         told = "press Enter" if keys.is_listening else f"say kill -TERM {os.getpid()}: there is no terminal"
         print(f"\nheld. When it is disconnected the arm is released and may fall: support it, then {told}", flush=True)
         while not (self._may_go_on or self._robot_fault):
             self.loop.tick()
+        self._is_told = self._may_go_on
 
     def _go_on(self) -> None:
         self._may_go_on = True

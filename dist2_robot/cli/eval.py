@@ -24,6 +24,7 @@ from dist2_robot.evaluation.compare import format_rate, format_score
 from dist2_robot.evaluation.filmstrip import write_filmstrip
 from dist2_robot.evaluation.returns import format_returns
 from dist2_robot.evaluation.tasks import format_tasks, summarise_tasks
+from dist2_robot.finite import NonFiniteOutputError
 from dist2_robot.json_file import write_json
 from dist2_robot.policies.decoding import RULES
 from dist2_robot.policies.discrete_policy import DiscretePolicy
@@ -58,7 +59,10 @@ def evaluate(config: dict[str, Any]) -> int:
     find_checkpoint(checkpoint)  # before a folder is made for what is none
     output = Path(config["output"] or run_of(checkpoint) / "eval")
     with locked(output):
-        return _evaluate_checkpoint(config, output)
+        try:
+            return _evaluate_checkpoint(config, output)
+        except NonFiniteOutputError as error:  # finite weights, yet so large that what they give is not
+            raise InputError(f"'{checkpoint}': {error}: the checkpoint is damaged, or its training diverged") from error
 
 
 def _evaluate_checkpoint(config: dict[str, Any], output: Path) -> int:

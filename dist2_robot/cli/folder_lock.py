@@ -1,7 +1,6 @@
 """One process at a time writes to a folder."""
 
 import errno
-import json
 import logging
 import os
 import socket
@@ -14,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dist2_robot.errors import InputError
-from dist2_robot.json_file import read_json
+from dist2_robot.json_file import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ def _held(lock_file: Path, holder_file: Path, what: str, key: str) -> Iterator[N
 def _write_holder(path: Path) -> None:
     command = Path(sys.argv[0]).name or "python"
     content = {"pid": os.getpid(), "host": socket.gethostname(), "command": command}
-    path.write_text(json.dumps(content | {"since": datetime.now().astimezone().isoformat(timespec="seconds")}))
+    write_json(path, content | {"since": datetime.now().astimezone().isoformat(timespec="seconds")})
 
 
 def _holder(path: Path) -> str:

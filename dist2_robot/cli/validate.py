@@ -12,6 +12,7 @@ from dist2_robot.data.audit.meaning import recorded_meaning
 from dist2_robot.data.audit.mend import mend
 from dist2_robot.errors import InputError
 from dist2_robot.evaluation.audit_page import write_audit_page
+from dist2_robot.files import write_text
 from dist2_robot.json_file import write_json
 from dist2_robot.progress import progress_bar
 
@@ -91,7 +92,7 @@ def _write_spec(found: Audit, told: list[ToldSpec], path: Path) -> None:
     text = format_spec(recorded.action, recorded.observed, recorded.remarks, HEADING.format(found.contents.folder.root))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
         raise InputError(f"write_spec={path} cannot be written ({error.strerror}): name another file") from error
     unknown = sum(len(names) for names in recorded.unknown.values())

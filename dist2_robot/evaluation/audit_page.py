@@ -10,6 +10,7 @@ from dist2_robot.actions.guess import guess_dimensions
 from dist2_robot.actions.spec import UNKNOWN_UNIT, ActionDimension
 from dist2_robot.data.audit.audit import Audit
 from dist2_robot.evaluation.style import INK, MUTED, SERIES, STYLE, as_svg, with_unit
+from dist2_robot.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ def write_audit_page(audit: Audit, path: Path, bins: int = 128) -> Path:
         bins=bins,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path
 
 

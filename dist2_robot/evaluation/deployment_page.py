@@ -11,6 +11,7 @@ import numpy as np
 from dist2_robot.evaluation.calibration import calibration
 from dist2_robot.evaluation.compare import format_rate
 from dist2_robot.evaluation.style import INK, MUTED, SERIES, STYLE, as_svg, legend_outside, log_scale, with_unit
+from dist2_robot.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +108,7 @@ def write_deployment_page(run: RobotRun, path: Path) -> Path:
     except jinja2.UndefinedError as error:  # an entry of results.json is of another kind
         raise ValueError(str(error)) from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path
 
 

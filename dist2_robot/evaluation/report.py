@@ -19,6 +19,7 @@ from dist2_robot.evaluation.methods import are_methods, compare_methods, tables
 from dist2_robot.evaluation.run_files import RunFiles
 from dist2_robot.evaluation.start_map import start_map_figure
 from dist2_robot.evaluation.style import SERIES, STYLE, as_svg
+from dist2_robot.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +57,7 @@ def write_report(runs: Sequence[RunFiles], path: Path) -> Path:
     with mpl.rc_context(STYLE):
         content = _content(runs)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(environment.from_string(source).render(content), encoding="utf-8")
+    write_text(path, environment.from_string(source).render(content))
     return path
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dist2_robot.files import write_text
 from dist2_robot.studies.curve_picture import write_curves
 from dist2_robot.studies.curve_table import curve_tables, varies_demonstrations
 from dist2_robot.studies.picture import write_picture
@@ -14,7 +15,7 @@ def write_page(results: StudyResults, output: Path) -> str:
     is_curve = varies_demonstrations(results)
     found = curve_tables(results) if is_curve else tables(results)
     text = as_text(results.name, found)
-    (output / "table.md").write_text(as_markdown(results.name, found))
-    (output / "table.txt").write_text(text)
+    write_text(output / "table.md", as_markdown(results.name, found))
+    write_text(output / "table.txt", text)
     (write_curves if is_curve else write_picture)(results, output)
     return text

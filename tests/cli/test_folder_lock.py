@@ -1,6 +1,7 @@
 """Two processes never write to one folder, and a dead one holds nothing."""
 
 import errno
+import json
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import sys
 import filelock
 import pytest
 
-from dist2_robot.cli.folder_lock import locked, locked_name
+from dist2_robot.cli.folder_lock import HOLDER, locked, locked_name
 from dist2_robot.errors import InputError
 
 HOLD = """
@@ -128,3 +129,14 @@ def test_whatever_writes_a_dataset_of_a_name_that_is_held_is_refused(command, tm
     assert outcome.code == 2
     assert f"'data' is in use by process {os.getpid()}" in outcome.err
     assert list(tmp_path.glob("[!.]*")) == []
+
+
+@pytest.mark.fault("A5")
+def test_a_link_in_the_place_of_the_holder_is_not_followed(tmp_path):
+    victim, folder = tmp_path / "victim", tmp_path / "run"
+    victim.write_text("theirs")
+    folder.mkdir()
+    (folder / HOLDER).symlink_to(victim)
+    with locked(folder):
+        assert json.loads((folder / HOLDER).read_text())["pid"] == os.getpid()
+    assert victim.read_text() == "theirs"

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from dist2_robot.deploy.loop.log_writer import LogWriter
 from dist2_robot.deploy.loop.run_log import LOG_FILE, read_log
 from dist2_robot.deploy.loop.settings import ControlSettings
 from dist2_robot.deploy.loop.statistics import RunStatistics
+from dist2_robot.deploy.robot import RobotError
 from dist2_robot.deploy.robots.remote_robot import RemoteRobot, start_robot_host
 from dist2_robot.deploy.serving.in_process_link import InProcessLink
 from tests.deploy.fakes import FakeClock, FakeRobot
@@ -148,3 +148,32 @@ def test_an_arm_that_falls_is_left_to_its_process_where_a_run_breaks(monkeypatch
         with pytest.raises(ZeroDivisionError):
             run.run()
         assert ("disconnect" in rig.robot.calls) is not falls
+
+
+@pytest.mark.parametrize("how", ["refused", "fault"])
+def test_an_arm_that_falls_is_not_let_go_without_a_word(monkeypatch, how):
+    """Where the first action is far, or one reading fails, a real arm is under torque, and nobody supports it."""
+    rig = Rig(robot=FakeRobot(FakeClock()))
+    monkeypatch.setattr("dist2_robot.cli.deploy_run.MonotonicClock", lambda: rig.clock)
+    monkeypatch.setattr(sys, "stdin", None)
+    run = DeployRun(rig.robot, rig.link, rig.settings, LogWriter(Path(os.devnull), {}), CONFIG)  # type: ignore[arg-type]
+    if how == "refused":
+        rig.policy.goal = rig.policy.goal * 0 + 80
+        rig.policy.step = 1000.0
+    else:
+        read, readings = rig.robot.read, iter(range(10**6))
+        rig.robot.read = lambda: fail() if next(readings) == 40 else read()
+    sleep, slept = rig.clock.sleep_until, iter(range(10**6))
+    rig.clock.sleep_until = lambda time_s: (sleep(time_s), next(slept) == 500 and run.stop("SIGTERM"))
+    results = run.run()
+    if how == "refused":  # held until somebody says so
+        assert "far from where the robot stands" in results["reason"]
+        assert next(slept) > 500
+        assert rig.robot.calls[-1] == "disconnect"
+    else:  # its process is left with it, and holds it for a while
+        assert results["exit_code"] == ROBOT_LOST
+        assert "disconnect" not in rig.robot.calls
+
+
+def fail() -> None:
+    raise RobotError("camera 'wrist' timed out")

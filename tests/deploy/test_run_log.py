@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import threading
 import time
 import weakref
@@ -158,13 +159,24 @@ def test_a_line_that_cannot_be_made_costs_no_other_and_is_told_as_what_it_is(tmp
     log.put(broken)
     log.put(lambda: {"tick": 5})
     log.close()
-    assert [line.get("tick") for line in read_log(tmp_path)] == [None, 0, "\ud800", 3, 5]
+    assert [line.get("tick") for line in read_log(tmp_path)] == [None, 0, "?", 3, 5]
     assert log.dropped == 2
     assert log.error.startswith("TypeError: ")
     assert "slow" not in log.error
 
 
 @pytest.mark.fault("D15")
+@pytest.mark.parametrize("what", ["link", "pipe"])
+def test_what_lies_in_the_place_of_a_log_is_neither_followed_nor_waited_for(tmp_path: Path, what: str) -> None:
+    victim, path = tmp_path / "victim", tmp_path / LOG_FILE
+    victim.write_text("theirs")
+    path.symlink_to(victim) if what == "link" else os.mkfifo(path)
+    LogWriter(path, {"ours": 1}).close()
+    assert victim.read_text() == "theirs"
+    assert path.is_file()
+    assert not path.is_symlink()
+
+
 def test_a_log_that_cannot_be_begun_is_known_before_anything_moves(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):

@@ -84,7 +84,7 @@ def _scale(parent: Any, key: Any, rng: random.Random, box: list) -> None:
     if isinstance(x, bool) or not isinstance(x, int | float):
         _replace(parent, key, rng, box)
     else:
-        parent[key] = rng.choice((-x, x + 1, x - 1, 2 * x, 10 * x, 1000 * x, 10**9 * x, x / 7, float(x), str(x)))
+        parent[key] = rng.choice((-x, x + 1, x - 1, 2 * x, 10 * x, 1000 * x, 10**9 * x, x // 7, str(x)))
 
 
 CHANGES: tuple[Callable[[Any, Any, random.Random, Any], None], ...] = (

@@ -1,7 +1,8 @@
 """Bounds on what is read from files that anyone may have made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from dist2_robot.errors import InputError
 MAX_BYTES = 4 * 2**30  # of one array
 SMALL_BYTES = 64 * 2**20  # an array of this size is read however well it is packed
 MAX_PACKING = 1000  # bytes in memory for a byte in the file
+SMALL_SOURCE_BYTES = 256 * 2**20  # all arrays together are read if they are no larger, however well they are packed
+MAX_SOURCE_PACKING = 200  # else bytes in memory, of all arrays together, for a byte in the file
 NUMBERS = "biuf"  # kinds of numpy types: booleans, integers, floating point
 
 
@@ -36,3 +39,18 @@ def check_array(where: str, shape: Sequence[int], dtype: np.dtype, stored_bytes:
     bound = MAX_BYTES if stored_bytes is None else min(MAX_BYTES, max(SMALL_BYTES, MAX_PACKING * stored_bytes))
     if size > bound:
         raise InputError(f"{where} declares {tuple(shape)} {dtype}, {size / 2**20:.0f} MiB, which the file cannot hold")
+
+
+def check_together(path: Path, array_bytes: Iterable[int], stored_bytes: int) -> None:
+    """Raise InputError where arrays that are kept in memory together are more than their file can honestly hold.
+
+    Args:
+        path: Of the file, for the message.
+        array_bytes: Size in memory of each array.
+        stored_bytes: Size of the file.
+    """
+    total = sum(array_bytes)
+    if total > max(SMALL_SOURCE_BYTES, MAX_SOURCE_PACKING * stored_bytes):
+        raise InputError(
+            f"'{path}' unpacks to {total // 2**20} MiB in all, which {-(-stored_bytes // 1024)} KiB cannot hold"
+        )

@@ -76,6 +76,8 @@ class Conversion:
         options, columns = self.options, episode.columns
         standard = self.source.layout(columns)
         layout = choose_layout(columns, standard, options.rename, options.join)
+        if missing := [key for keys in layout.values() for key in keys if key not in columns]:
+            raise LeftOutError(f"it has no '{missing[0]}' that is an array of numbers")
         for feature, keys in layout.items():
             kind = _kind([columns[key] for key in keys], flatten=feature in self.said)
             if kind is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dist2_robot.data.importing.bounds import MAX_BYTES, check_array, is_read_whole
+from dist2_robot.data.importing.bounds import MAX_BYTES, check_array, check_together, is_read_whole
 from dist2_robot.data.importing.layout import is_picture
 from dist2_robot.data.importing.source import BLOCK_BYTES, Column, Frames
 from dist2_robot.errors import InputError, first_line
@@ -70,19 +70,24 @@ def arrays(group: "h5py.Group", path: Path, depth: int = 0) -> dict[str, "h5py.D
     """Return all arrays below a group, by their names from there on, such as ``obs/object``.
 
     Raises:
-        InputError: For a link, and for groups nested too deep.
+        InputError: For a link, groups nested too deep, and more than the file can hold.
     """
     import h5py
 
     found = {}
     for key, member in members(group, path).items():
         if isinstance(member, h5py.Dataset):
+            if h5py.h5o.get_info(member.id).rc > 1:
+                raise InputError(f"'{path}': '{member.name}' is there under several names: copy the data there")
             found[key] = member
         elif isinstance(member, h5py.Group):
             if depth == MAX_DEPTH:
                 raise InputError(f"'{path}': groups are nested too deep at '{member.name}'")
             inner = arrays(member, path, depth + 1)
             found |= {f"{key}/{name}": array for name, array in inner.items()}
+    if depth == 0:
+        whole = (array for array in found.values() if is_read_whole(array.shape or (), array.dtype))
+        check_together(path, (int(array.nbytes) for array in whole), path.stat().st_size)
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dist2_robot.data.importing.bounds import check_array
+from dist2_robot.data.importing.bounds import check_array, check_together
 from dist2_robot.data.importing.files import check_file, numbered
 from dist2_robot.data.importing.layout import by_name
 from dist2_robot.data.importing.source import Source, SourceEpisode
@@ -77,6 +77,7 @@ def _read(path: Path, keys: list[str]) -> dict[str, np.ndarray]:
     """Return arrays, each of which was checked before it was read. Raises InputError where one is not of numbers."""
     try:
         with zipfile.ZipFile(path) as archive:
+            check_together(path, (archive.getinfo(f"{key}.npy").file_size for key in keys), path.stat().st_size)
             return {key: _array(archive, archive.getinfo(f"{key}.npy"), path) for key in keys}
     except InputError:
         raise

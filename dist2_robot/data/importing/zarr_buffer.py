@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dist2_robot.data.importing.bounds import MAX_BYTES, check_array, is_read_whole
+from dist2_robot.data.importing.bounds import MAX_BYTES, check_array, check_together, is_read_whole
 from dist2_robot.data.importing.files import check_file, is_inside
 from dist2_robot.data.importing.layout import by_name, is_picture
 from dist2_robot.data.importing.source import Column, Frames, Source, SourceEpisode
@@ -65,9 +65,11 @@ def open_zarr(path: Path) -> Source:
     del arrays[ENDS]
     columns = {n[len(_DATA) :]: x for n, x in arrays.items() if n.startswith(_DATA) and x.shape[:1] == (total,)}
     left_out = [f"{n} {x.shape}: not one entry a frame" for n, x in arrays.items() if n[len(_DATA) :] not in columns]
-    for name, array in columns.items():
-        if is_read_whole(array.shape, array.dtype):  # others are read some at a time, or not at all
-            check_array(f"'{path}': '{name}'", array.shape, array.dtype, described[_DATA + name][1])
+    whole = {name: x for name, x in columns.items() if is_read_whole(x.shape, x.dtype)}
+    stored = sum(stored_bytes for _, stored_bytes in described.values())
+    check_together(path, (int(np.prod(x.shape)) * x.dtype.itemsize for x in whole.values()), stored)
+    for name, array in whole.items():  # others are read some at a time, or not at all
+        check_array(f"'{path}': '{name}'", array.shape, array.dtype, described[_DATA + name][1])
 
     def read(start: int, end: int) -> SourceEpisode:
         return SourceEpisode(_episode(columns, start, end, path))

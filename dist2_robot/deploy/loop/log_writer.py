@@ -29,8 +29,9 @@ class LogWriter:
 
     def __init__(self, path: Path, first: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", encoding="utf-8")
-        self._file.write(json.dumps(first) + "\n")
+        path.unlink(missing_ok=True)  # a link is not followed, nor is a reader of a pipe waited for
+        self._file = path.open("x", encoding="utf-8")
+        self._file.write(_as_line(first))
         self._file.flush()
         self.path, self.error = path, ""
         self._refused = self._failed = 0  # each counted by one thread alone
@@ -65,7 +66,7 @@ class LogWriter:
     def _write(self) -> None:
         while (line := self._queue.get()) is not None:
             try:
-                self._file.write(json.dumps(line()) + "\n")
+                self._file.write(_as_line(line()))
                 if self._queue.empty():
                     self._file.flush()
             except Exception as error:  # a line that cannot be written must not cost the others
@@ -79,3 +80,8 @@ class LogWriter:
     def _note(self, error: Exception) -> None:
         told = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {first_line(error)}"
         self.error = self.error or told
+
+
+def _as_line(content: Mapping[str, Any]) -> str:
+    """Return a line of JSON. Half a letter, as in the name of a broken file, becomes a question mark: nobody reads it."""
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"
