@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from dist2_robot.checkpoints import store
-from dist2_robot.checkpoints.golden import GOLDEN_FILE, PREFIX_STEPS, check_golden, golden_tensors
+from dist2_robot.checkpoints.golden import GOLDEN_FILE, PREFIX_STEPS, check_golden, differ, golden_tensors
 from dist2_robot.checkpoints.manifest import DIGEST, MANIFEST_FILE, read_manifest
 from dist2_robot.checkpoints.registry import build_policy
 from dist2_robot.checkpoints.store import (
@@ -369,3 +369,22 @@ def test_a_file_outside_the_folder_is_not_read(folder):
     save_file({"secret": torch.zeros(1)}, folder.parent / "secret.safetensors")
     with pytest.raises(InputError, match="is missing"):
         read_tensors(folder, load_policy(folder)[1], "../secret.safetensors")
+
+
+def test_a_value_on_the_boundary_of_two_tokens_is_in_either(tmp_path):
+    """An observation by itself, as a robot shows it, and several at once differ by rounding."""
+    policy = tiny_policy().eval()
+    golden = golden_tensors(policy, observation())
+    chunk = policy.act(observation())
+    edges, tokens = policy.tokenizer.boundaries(), golden["tokens"].clone()
+    token = max(int(tokens[0, 0]), 1)
+    for off, expected in ((1e-6, 0), (0.1, 1)):
+        width = float(edges[0, token + 1] - edges[0, token])
+        actions = chunk.actions.clone()
+        actions[0, 0, 0] = float(edges[0, token]) + off * width
+        here = dataclasses.replace(chunk, actions=actions, tokens=policy.tokenizer.encode(actions))
+        written = here.tokens.clone()
+        written[0, 0] = 2 * token - 1 - here.tokens[0, 0]  # the neighbour on the other side of the boundary
+        assert int(differ(policy, here, written).sum()) == expected
+    written[0, 0] += 3
+    assert int(differ(policy, here, written).sum()) == 1
