@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.data.parquet import read_pictures
+from dist2_robot.data.video_file import open_video
 from dist2_robot.errors import InputError
 
 _COLOUR_MODES = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB")  # of PIL; all others have one channel
@@ -145,11 +146,10 @@ def _letters(names: Any) -> str | None:
 
 
 def _of_video(path: Path) -> PictureFile | None:
-    import av
     from av.error import FFmpegError
 
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             context = container.streams.video[0].codec_context
             if context.pix_fmt is None or context.format is None:
                 return None

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from dist2_robot.data.video_file import open_video
+
 SKIP_S = 10.0  # of a video in which nothing is wanted are skipped; less is decoded on the way
 
 
@@ -24,11 +26,7 @@ def nearest_frames(path: Path, times_s: np.ndarray) -> Iterator[tuple[int, Any, 
         av.error.FFmpegError: It cannot be decoded up to the next of the times.
         OSError: It cannot be read.
     """
-    import av
-
-    with av.open(str(path)) as container:
-        if not container.streams.video:
-            raise ValueError("it holds no video")
+    with open_video(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         frames = _timed(container, stream)
@@ -59,11 +57,10 @@ def nearest_frames(path: Path, times_s: np.ndarray) -> Iterator[tuple[int, Any, 
 
 def frame_rate_hz(path: Path) -> float | None:
     """Return the mean rate of a video's frames; None where the file does not tell, or is none."""
-    import av
     from av.error import FFmpegError
 
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             rate = container.streams.video[0].average_rate
             return None if rate is None else float(rate)
     except (FFmpegError, OSError, IndexError, ValueError):

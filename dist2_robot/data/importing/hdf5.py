@@ -73,11 +73,12 @@ def arrays(group: "h5py.Group", path: Path, depth: int = 0) -> dict[str, "h5py.D
         InputError: For a link, groups nested too deep, and more than the file can hold.
     """
     import h5py
+    from h5py import h5o  # type: ignore[attr-defined]
 
     found = {}
     for key, member in members(group, path).items():
         if isinstance(member, h5py.Dataset):
-            if h5py.h5o.get_info(member.id).rc > 1:
+            if h5o.get_info(member.id).rc > 1:
                 raise InputError(f"'{path}': '{member.name}' is there under several names: copy the data there")
             found[key] = member
         elif isinstance(member, h5py.Group):

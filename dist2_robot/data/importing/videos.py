@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from dist2_robot.data.folder import INFO_FILE
 from dist2_robot.data.importing.files import check_file
 from dist2_robot.data.importing.source import LeftOutError, Video
+from dist2_robot.data.video_file import open_video
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import write_json
 
@@ -66,11 +67,10 @@ def of_colour(paths: Iterable[Path]) -> bool:
 @lru_cache(maxsize=64)
 def _frames(path: Path) -> tuple[np.ndarray, tuple[int, int], bool]:
     """Return when each frame is shown, in order, (height, width), and whether there are colours; nothing is decoded."""
-    import av
     from av.error import FFmpegError
 
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             stream = container.streams.video[0]
             size, pixels = (stream.height, stream.width), stream.codec_context.format
             has_colours = pixels is None or (len(pixels.components) >= 3 and pixels.components[0].bits == 8)
@@ -152,14 +152,13 @@ def _copy(folder: Path, feature: str, parts: Sequence[Video]) -> dict[Path, int]
 
 def _measure(video: Video, rate_hz: float) -> dict[str, np.ndarray]:
     """Return LeRobot's statistics of some frames of a video. Raises InputError where it cannot be decoded."""
-    import av
     from av.error import FFmpegError
     from lerobot.datasets.compute_stats import auto_downsample_height_width, get_feature_stats, sample_indices
 
     first = round(video.start_s * rate_hz)
     wanted, pictures = {first + i for i in sample_indices(video.length)}, []
     try:
-        with av.open(str(video.path)) as container:
+        with open_video(video.path) as container:
             for number, frame in enumerate(container.decode(video=0)):
                 if number >= first + video.length:
                     break

@@ -83,5 +83,5 @@ class LogWriter:
 
 
 def _as_line(content: Mapping[str, Any]) -> str:
-    """Return a line of JSON. Half a letter, as in the name of a broken file, becomes a question mark: nobody reads it."""
+    """Return a line of JSON. Half a letter, as in the name of a broken file, becomes a question mark."""
     return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"
