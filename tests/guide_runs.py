@@ -86,8 +86,9 @@ BESIDES: dict[str, tuple[str, ...]] = {
     "size=base": POLICY,
     "size=small": POLICY,
     "dataset.root=/shared/data/push": ("dataset.root=data/push", "output=runs/shared"),
-    "output=/shared/runs/losses": ("output=runs/losses",),
+    "tracker=tensorboard": ("output=runs/tensorboard",),  # for want of a sweep it would be a run among those of one
     "trainer.evaluate_every=500": ("trainer.evaluate_every=2", "evaluation.episodes=1"),
+    "robot.task=PickPlace": ("start=ramp",),  # a policy of two steps wants to begin anywhere
     "policy=act": ("policy.width=8", "policy.feedforward=8"),
     "policy=frame_predictor": ("policy.codec.steps=2",),
     "policy=diffusion": ("policy.widths=[8,16]",),
@@ -105,9 +106,10 @@ FILLED = {
     "deployments=[...]": "deployments=[runs/pick/deploy]",
     "spec=": "spec=arm.yaml",
 }
+SIMULATED = ["checkpoint=runs/mine", "robot.task=PickPlace", "robot.use_degrees=false", "start=ramp"]
 # What a fragment of a command leaves out: command -> (keys, options where it has none of those keys).
 LEFT_OUT: dict[str, list[tuple[set[str], list[str]]]] = {
-    "deploy": [({"checkpoint", "log"}, ["checkpoint=runs/mine", "robot.task=PickPlace", "robot.use_degrees=false"])],
+    "deploy": [({"checkpoint", "log"}, SIMULATED)],
     "eval": [({"checkpoint"}, ["checkpoint=runs/mine", "env=none"])],
     "train": [({"dataset.root"}, ["dataset.root=data/push"]), ({"output"}, ["output=runs/fragment"])],
 }
