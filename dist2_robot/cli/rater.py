@@ -30,6 +30,7 @@ class Rater:
 
     def __call__(self, episode: int, steps: int, features: Mapping[str, np.ndarray]) -> bool:
         """Rate a moment, and tell whether the episode is to end; one moment at a time, whatever runs beside it."""
+        self._check_numbers(features)
         names = self.model.policy.observation.names
         device = next(self.model.policy.parameters()).device
         seen = {name: torch.from_numpy(features[name])[None].to(device) for name in names}
@@ -50,6 +51,16 @@ class Rater:
             raise InputError(
                 f"reward_model={self.model.name} looks at {what}, which the policy does not: train another"
             )
+
+    def _check_numbers(self, features: Mapping[str, np.ndarray]) -> None:
+        """Raise InputError where the environment shows other numbers than the reward model learned from."""
+        for name, size in self.model.policy.observation.numbers.items():
+            shown = features[name].shape[-1] if name in features else 0
+            if shown != size:
+                raise InputError(
+                    f"reward_model={self.model.name} looks at {size} numbers of '{name}', here are {shown}: "
+                    "train one on recordings of this environment"
+                )
 
     def results(self) -> dict[str, Any]:
         """Return what results.json says of it: the mean of the episodes' best scores, its interval, and each."""

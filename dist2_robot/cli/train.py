@@ -47,7 +47,7 @@ Train a policy over action tokens from recorded demonstrations.
   dist2-train env=metaworld task=push-v3 dataset.root=data/push output=runs/push
   dist2-train env=none dataset.root=my_teleoperated_data trainer.steps=5000
   dist2-train dataset.root=data/push experiment=one_hot output=runs/one_hot
-  dist2-train policy=frame_predictor dataset.root=data/push_seen dataset.image_size=32   # predicts pictures
+  dist2-train policy=frame_predictor dataset.root=data/push_frames dataset.image_size=32   # predicts pictures
   dist2-train -m dataset.root=data/push loss=dist2_energy,cross_entropy seed=0,1,2 output=runs/losses   # a sweep
 
 Killed? The same command with resume=true goes on where the last checkpoint was, to the bit. SIGTERM saves one first.

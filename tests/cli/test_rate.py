@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from dist2_robot.checkpoints.store import load_policy
 from dist2_robot.cli.rate import best
 from dist2_robot.cli.rater import Rater
+from dist2_robot.errors import InputError
 from dist2_robot.policies.reward_model import RewardModel
 from dist2_robot.types import Observation
 from tests.cli.small import SMALL
@@ -83,7 +85,7 @@ class Told:
 
     class policy:  # noqa: N801
         class observation:  # noqa: N801
-            names = ()
+            names, numbers = (), {}
 
         @staticmethod
         def parameters():
@@ -103,3 +105,10 @@ def test_only_an_episode_that_never_got_far_enough_is_ended():
     assert rater.stopped == {1: 10}
     assert not rater(2, 10, {})
     assert rater.results()["rated_scores"] == [9, 7, 9]
+
+
+@pytest.mark.parametrize("shown", [{}, {"observation.state": np.zeros(4, np.float32)}])
+def test_a_reward_model_of_another_environment_is_refused_in_a_line(reward, shown):
+    rater = Rater(RewardModel(load_policy(reward)[0], str(reward)))
+    with pytest.raises(InputError, match=r"looks at 3 numbers of 'observation.state', here are [04]: train one on"):
+        rater(0, 0, shown)
