@@ -86,5 +86,9 @@ say "installing the packages of requirements.lock (the first time some gigabytes
 install -r requirements.lock
 say "installing dist2_robot itself"
 install --no-deps -e .
+if [[ -n ${PYTHONDONTWRITEBYTECODE:-} ]]; then # else every start would compile torch and its kin anew: 10 s and more
+  say "compiling the packages, as Python may not do that by itself here"
+  .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true # some hold templates that are no Python
+fi
 printf '%s\n' "$PWD" >"$STAMP"
 say "ready: .venv/bin holds python and the dist2-* commands"

@@ -22,6 +22,7 @@ case "$*" in
     echo "venv" >>"$LOG"; rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python; echo home >.venv/pyvenv.cfg ;;
   "-m pip --version") ;;
   *uv==*) [[ -z ${NO_UV:-} ]] || exit 1; cp "$0" .venv/bin/uv ;;
+  "-m compileall"*) echo "compiled" >>"$LOG" ;;
   "cache dir") echo "$HOME/cache" ;;
   "-m pip install"* | "pip install"*) [[ -z ${OFFLINE:-} ]] || exit 1; echo "${0##*/} $*" >>"$LOG" ;;
   *) echo "unforeseen: $*" >&2; exit 99 ;;
@@ -105,6 +106,13 @@ def test_a_python_that_uv_knows_is_found(tmp_path: Path) -> None:
 def test_the_named_python_comes_first(checkout: Checkout) -> None:
     checkout.add(checkout.home / "my python", PYTHON)
     assert str(checkout.home / "my python") in checkout.run(PYTHON=str(checkout.home / "my python")).stdout
+
+
+def test_what_python_may_not_compile_by_itself_is_compiled_once(checkout: Checkout) -> None:
+    assert checkout.run(PYTHONDONTWRITEBYTECODE="1").returncode == 0
+    assert checkout.logged()[-1] == "compiled"
+    assert checkout.run(PYTHONDONTWRITEBYTECODE="1").returncode == 0
+    assert checkout.logged() == []
 
 
 def test_a_second_run_does_nothing(checkout: Checkout) -> None:
