@@ -71,12 +71,15 @@ def read_text(path: Path, at_most: int) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a file that is never seen half-written, even if the process is killed or the disk is full.
 
-    Its folder is made. A link or a pipe in its place is replaced, not followed. What a killed process left ends in
-    ``.unfinished``.
+    Its folder is made. A link or a pipe in its place is replaced, not followed; a device is written to. What a killed
+    process left ends in ``.unfinished``.
 
     Raises:
         OSError: It cannot be written; what was there before is still there.
     """
+    if is_device(path):  # of the machine, as /dev/null: nobody's to replace
+        path.write_text(text, encoding="utf-8")
+        return
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +93,15 @@ def write_text(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise OSError(f"cannot write '{path}' ({error})") from error
+
+
+def is_device(path: Path) -> bool:
+    """Tell whether a path, itself and not where a link leads, is a device."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def _check(status: os.stat_result) -> None:

@@ -74,6 +74,11 @@ def test_a_text_is_utf8_with_or_without_mark(tmp_path: Path) -> None:
         read_text(path, 10)
 
 
+def test_a_device_is_written_to_and_stays_one() -> None:
+    write_text(Path(os.devnull), "ours")
+    assert Path(os.devnull).is_char_device()
+
+
 @pytest.mark.fault("S8")
 @pytest.mark.parametrize("what", ["link", "dangling link", "pipe"])
 def test_what_is_written_goes_nowhere_else(tmp_path, what):

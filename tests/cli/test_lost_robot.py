@@ -140,10 +140,10 @@ def wait_until(is_so: Callable[[], bool], at_most_s: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def test_an_arm_that_falls_is_left_to_its_process_where_a_run_breaks(monkeypatch):
+def test_an_arm_that_falls_is_left_to_its_process_where_a_run_breaks(monkeypatch, tmp_path):
     for falls in (True, False):
         rig = Rig(robot=FakeRobot(FakeClock(), on_disconnect="release" if falls else "hold"))
-        run = DeployRun(rig.robot, rig.link, rig.settings, LogWriter(Path(os.devnull), {}), CONFIG)  # type: ignore[arg-type]
+        run = DeployRun(rig.robot, rig.link, rig.settings, LogWriter(tmp_path / LOG_FILE, {}), CONFIG)  # type: ignore[arg-type]
         monkeypatch.setattr(run, "_move", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run.run()
@@ -151,12 +151,12 @@ def test_an_arm_that_falls_is_left_to_its_process_where_a_run_breaks(monkeypatch
 
 
 @pytest.mark.parametrize("how", ["refused", "fault"])
-def test_an_arm_that_falls_is_not_let_go_without_a_word(monkeypatch, how):
+def test_an_arm_that_falls_is_not_let_go_without_a_word(monkeypatch, tmp_path, how):
     """Where the first action is far, or one reading fails, a real arm is under torque, and nobody supports it."""
     rig = Rig(robot=FakeRobot(FakeClock()))
     monkeypatch.setattr("dist2_robot.cli.deploy_run.MonotonicClock", lambda: rig.clock)
     monkeypatch.setattr(sys, "stdin", None)
-    run = DeployRun(rig.robot, rig.link, rig.settings, LogWriter(Path(os.devnull), {}), CONFIG)  # type: ignore[arg-type]
+    run = DeployRun(rig.robot, rig.link, rig.settings, LogWriter(tmp_path / LOG_FILE, {}), CONFIG)  # type: ignore[arg-type]
     if how == "refused":
         rig.policy.goal = rig.policy.goal * 0 + 80
         rig.policy.step = 1000.0

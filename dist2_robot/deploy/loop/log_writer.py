@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dist2_robot.errors import first_line
+from dist2_robot.files import is_device
 
 CAPACITY = 3000  # lines: a minute at 50 Hz
 CLOSE_S = 10.0
@@ -29,8 +30,9 @@ class LogWriter:
 
     def __init__(self, path: Path, first: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)  # a link is not followed, nor is a reader of a pipe waited for
-        self._file = path.open("x", encoding="utf-8")
+        if not is_device(path):
+            path.unlink(missing_ok=True)  # a link is not followed, nor is a reader of a pipe waited for
+        self._file = path.open("w", encoding="utf-8")
         self._file.write(_as_line(first))
         self._file.flush()
         self.path, self.error = path, ""
