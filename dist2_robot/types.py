@@ -134,6 +134,36 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Modes:
+    """A few hypotheses of a whole chunk, K of them, at n token positions.
+
+    Means and scales are on the axis of each position on which its tokens span [-1, 1] (`TokenPoints.axis`).
+
+    Attributes:
+        log_weights: (B, K), log of how likely each is; one set of weights for the whole chunk.
+        means: (B, n, K).
+        scales: (B, n, K), positive.
+    """
+
+    log_weights: Tensor
+    means: Tensor
+    scales: Tensor
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a head believes of n token positions.
+
+    Attributes:
+        logits: (B, n, V).
+        modes: The hypotheses that the logits are made of; None for a head that has none.
+    """
+
+    logits: Tensor
+    modes: Modes | None = None
+
+
+@dataclass(frozen=True)
 class Batch:
     """Observations with the action chunks that a demonstrator chose for them.
 
@@ -183,9 +213,16 @@ class ActionChunk:
         entropy: (B, L), how unsure the policy was of each token, in nats, or None.
         expected_error: (B, T, A), how far the policy expects these actions to be off, in the unit of each dimension:
             the mean distance of its belief from what it chose. None where it believes nothing of single numbers.
+            Of the way that was taken, where there are several.
+        ways: (B, K, T, A), all ways that the policy sees; None for one that sees none.
+        way_weights: (B, K), how much weight lies on each way or near it, so that those that agree all have much.
+        way_entropy: (B,), nats: how open it is which way to go.
     """
 
     actions: Tensor
     tokens: Tensor | None = None
     entropy: Tensor | None = None
     expected_error: Tensor | None = None
+    ways: Tensor | None = None
+    way_weights: Tensor | None = None
+    way_entropy: Tensor | None = None

@@ -15,7 +15,7 @@ KINDS = ("symbols", "codes", "numbers")
 
 # What each choice needs of the tokens, at least.
 NEEDS: Mapping[str, Mapping[str, str]] = {
-    "head": {"free": "symbols", "factored": "codes", "smooth": "numbers", "mixture": "numbers"},
+    "head": {"free": "symbols", "factored": "codes", "smooth": "numbers", "mixture": "numbers", "modes": "numbers"},
     "decoding": {
         "argmax": "symbols",
         "sample": "symbols",
@@ -35,6 +35,8 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
         "number_token_was": "codes",
         "reinforce": "codes",
         "hl_gauss": "numbers",
+        "dist2_value": "numbers",
+        "joint_energy": "numbers",
         "emd": "numbers",
         "number_token_mse": "numbers",
         "ntil": "numbers",

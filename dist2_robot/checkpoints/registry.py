@@ -28,9 +28,11 @@ from dist2_robot.errors import InputError, did_you_mean
 from dist2_robot.losses.cross_entropy import CrossEntropyLoss
 from dist2_robot.losses.del_ import DigitEntropyLoss
 from dist2_robot.losses.dist2 import Dist2Loss
+from dist2_robot.losses.dist2_value import Dist2ValueLoss
 from dist2_robot.losses.emd import EMDLoss
 from dist2_robot.losses.energy import EnergyLoss
 from dist2_robot.losses.hl_gauss import HLGaussLoss
+from dist2_robot.losses.joint_energy import JointEnergyLoss
 from dist2_robot.losses.l1 import L1Loss
 from dist2_robot.losses.label_smoothing import LabelSmoothingLoss
 from dist2_robot.losses.mse import MSELoss
@@ -51,6 +53,7 @@ from dist2_robot.models.head import Head
 from dist2_robot.models.instruction_encoder import InstructionEncoder
 from dist2_robot.models.language_model import LanguageModel, open_language_model
 from dist2_robot.models.mixture_head import MixtureHead
+from dist2_robot.models.modes_head import ModesHead
 from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.models.picture_encoder import PictureEncoder
 from dist2_robot.models.resnet_encoder import ResNetEncoder
@@ -112,6 +115,7 @@ TEMPERATURES: dict[str, Callable[..., Temperature]] = {
 HEADS: dict[str, Callable[..., Head]] = {
     "free": FreeHead,
     "mixture": MixtureHead,
+    "modes": ModesHead,
     "smooth": SmoothHead,
     "factored": FactoredHead,
 }
@@ -135,9 +139,11 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
     "cross_entropy": CrossEntropyLoss,
     "del": DigitEntropyLoss,
     "dist2": Dist2Loss,
+    "dist2_value": Dist2ValueLoss,
     "emd": EMDLoss,
     "energy": EnergyLoss,
     "hl_gauss": HLGaussLoss,
+    "joint_energy": JointEnergyLoss,
     "l1": L1Loss,
     "label_smoothing": LabelSmoothingLoss,
     "mse": MSELoss,

@@ -29,6 +29,7 @@ class TokenPoints:
         edges: (G, V + 1), where ordered tokens begin and end, in tolerances; only for ordered tokens.
         valid: (G, V), which tokens there are, where groups have fewer than V; None for all.
         digits: How many consecutive positions write one number, most significant first.
+        row: How many consecutive positions belong together, as the dimensions of one step.
     """
 
     points: Tensor
@@ -40,6 +41,7 @@ class TokenPoints:
     edges: Tensor | None = None
     valid: Tensor | None = None
     digits: int = 1
+    row: int = 1
 
     @classmethod
     def of_values(cls, values: Tensor, period: float | None = None) -> "TokenPoints":
@@ -75,6 +77,17 @@ class TokenPoints:
     def is_ordered(self) -> bool:
         """Whether each token stands for an interval of one number."""
         return self.edges is not None
+
+    def axis(self) -> tuple[Tensor, Tensor]:
+        """Return middle (G, D) and half length (G,) of the axis on which the tokens of a group span [-1, 1].
+
+        That is so in the coordinate in which they are widest; in the others they keep their shape.
+        """
+        exists = torch.ones(self.points.shape[:2], dtype=torch.bool) if self.valid is None else self.valid
+        lacks = ~exists[..., None].to(self.points.device)  # (G, V, 1)
+        low, high = self.points.masked_fill(lacks, math.inf).amin(1), self.points.masked_fill(lacks, -math.inf).amax(1)
+        half = ((high - low) / 2).amax(dim=1)
+        return (low + high) / 2, half.masked_fill(half == 0, 1.0)  # a group of one token
 
     def distances(self, distance: Distance) -> DistanceTable:
         """Return how far apart the tokens of each group are.

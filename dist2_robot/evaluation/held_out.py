@@ -104,14 +104,14 @@ def _scores(policy: Policy, batch: Batch) -> dict[str, Tensor]:
         return {"mae": error} | ({"crps": error} if _belief(policy) == "point" else {})
     assert isinstance(policy, DiscretePolicy)
     tokens = policy.tokenizer.encode(batch.actions)
-    logits = policy(batch.observation, tokens)  # (B, L, V)
-    if not all_finite(logits):
+    prediction = policy.predict(batch.observation, tokens)
+    if not all_finite(prediction.logits):
         raise ValueError("the policy gave logits that are not finite")
     is_decided = batch.observation.prefix is not None
     once = policy.generation == "parallel" and not is_decided  # what `act` would do, without a second pass
-    points = policy.decode(logits) if once else policy.act(batch.observation)
+    points = policy.decode(prediction) if once else policy.act(batch.observation)
     found = {"mae": _errors(policy.spec, points.actions, batch.actions)}
-    return found | _of_distributions(policy, logits, tokens, batch.actions)
+    return found | _of_distributions(policy, prediction.logits, tokens, batch.actions)
 
 
 def _of_distributions(policy: DiscretePolicy, logits: Tensor, tokens: Tensor, truth: Tensor) -> dict[str, Tensor]:

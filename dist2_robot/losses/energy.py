@@ -10,8 +10,10 @@ It is strictly proper for distances of strict negative type only. G groups of po
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.distances.points import TokenPoints
 from dist2_robot.distances.table import DistanceTable
 from dist2_robot.losses.output import LossOutput, log_probabilities, masked_mean
+from dist2_robot.losses.token_values import TokenValues
 
 # Eigenvalues of a float32 table (V, V) are known to about this share of its largest entry, times the root of V.
 _EIGENVALUE_ERROR = 1e-6
@@ -20,17 +22,22 @@ _EIGENVALUE_ERROR = 1e-6
 class EnergyLoss(nn.Module):
     """Mean energy score over positions, in the unit of the distances.
 
+    The truth is the action before it was cut into bins, where the tokens have an order and the points are given: in
+    between two tokens distances are interpolated, which for differences of numbers gives those from the truth itself.
+
     Args:
         distances: Of strict negative type, e.g. absolute differences; ValueError if they are not (squared ones would
             score the mean only, and so leave the spread free).
+        points: What the tokens are; None where only tokens are known, and for codebooks.
     """
 
     distance_table: Tensor
     spacing: Tensor
     groups: Tensor
 
-    def __init__(self, distances: DistanceTable) -> None:
+    def __init__(self, distances: DistanceTable, points: TokenPoints | None = None) -> None:
         super().__init__()
+        self.tokens = None if points is None or not points.is_ordered else TokenValues(points, "energy")
         table = distances.distances
         valid = torch.ones(table.shape[:2], dtype=torch.bool) if distances.valid is None else distances.valid
         present = [d[v][:, v] for d, v in zip(table, valid.to(table.device), strict=True)]  # those that there are
@@ -53,27 +60,38 @@ class EnergyLoss(nn.Module):
         metric_tokens: Tensor | None = None,
     ) -> LossOutput:
         probabilities = log_probabilities(logits).exp()  # (..., L, V)
-        score = self._on_line(probabilities, targets) if self.on_a_line else self._general(probabilities, targets)
+        lower, upper, share = targets, targets, torch.zeros_like(targets, dtype=probabilities.dtype)
+        if self.tokens is not None and target_values is not None:
+            lower, upper, share = self.tokens.between(targets, target_values)
+        score = (
+            self._on_line(probabilities, lower + share)
+            if self.on_a_line
+            else self._general(probabilities, lower, upper, share.to(probabilities.dtype))
+        )
         if metric_tokens is not None:
             score = score.masked_fill(~metric_tokens, 0.0)
         loss = masked_mean(score, padding_mask)
         return LossOutput(loss, {"energy": loss.detach()})
 
-    def _on_line(self, probabilities: Tensor, targets: Tensor) -> Tensor:
-        """Integrate the squared difference of the cumulative distributions, (..., L)."""
-        cumulative = probabilities.cumsum(-1)[..., :-1]
-        edges = torch.arange(cumulative.shape[-1], device=targets.device)
-        truth = (edges >= targets[..., None]).to(cumulative.dtype)
-        return ((cumulative - truth).square() * self.spacing[self.groups]).sum(-1)
+    def _on_line(self, probabilities: Tensor, position: Tensor) -> Tensor:
+        """Integrate the squared difference of the cumulative distributions, (..., L).
 
-    def _general(self, probabilities: Tensor, targets: Tensor) -> Tensor:
-        groups = self.groups.expand_as(targets)
+        Where the truth is a share f on its way between two tokens, its own cumulative distribution is 0 on that part of
+        the way and 1 on the rest: ``f F^2 + (1 - f) (F - 1)^2 = (F - (1 - f))^2 + f (1 - f)``.
+        """
+        cumulative = probabilities.cumsum(-1)[..., :-1]
+        token = torch.arange(cumulative.shape[-1], device=position.device)
+        truth = (token + 1 - position[..., None]).clamp(0, 1).to(cumulative.dtype)
+        return (((cumulative - truth).square() + truth * (1 - truth)) * self.spacing[self.groups]).sum(-1)
+
+    def _general(self, probabilities: Tensor, lower: Tensor, upper: Tensor, share: Tensor) -> Tensor:
+        groups = self.groups.expand_as(lower)
         distances = self.distance_table.to(probabilities.dtype)
         to_each_other = torch.empty_like(probabilities)
         for group, table in enumerate(distances):  # not one table a position, which would be large
             here = groups == group
             to_each_other[here] = probabilities[here] @ table
-        to_truth = distances[groups, targets]  # (..., L, V)
+        to_truth = torch.lerp(distances[groups, lower], distances[groups, upper], share[..., None])  # (..., L, V)
         return (probabilities * (to_truth - 0.5 * to_each_other)).sum(-1)
 
 

@@ -7,7 +7,9 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from dist2_robot.types import Prediction
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,19 @@ class TokenLoss(Protocol):
                 for a loss that has no such term (a score of distances alone) is nothing.
         """
         ...
+
+
+def judge(loss: nn.Module, prediction: Prediction, targets: Tensor, **given: Tensor | None) -> LossOutput:
+    """Return the loss of a prediction: losses that judge modes get all of it, those over tokens its logits.
+
+    Raises:
+        ValueError: The loss judges modes, and the head has none.
+    """
+    if not getattr(loss, "judges_modes", False):
+        return loss(prediction.logits, targets, **given)
+    if prediction.modes is None:
+        raise ValueError("this loss judges the modes of a chunk, and the head has none: use head=modes")
+    return loss(prediction, targets, **given)
 
 
 def masked_mean(values: Tensor, padding_mask: Tensor | None) -> Tensor:

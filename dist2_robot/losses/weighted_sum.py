@@ -5,11 +5,14 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from dist2_robot.losses.output import LossOutput
+from dist2_robot.losses.output import LossOutput, judge
+from dist2_robot.types import Prediction
 
 
 class WeightedSumLoss(nn.Module):
     """``sum of weight_i * L_i``.
+
+    Where a term judges modes the whole prediction is to be given in place of the logits.
 
     Parts keep their names, but for those that several terms have: of them each is ``<term>.<part>``.
     """
@@ -20,21 +23,24 @@ class WeightedSumLoss(nn.Module):
             raise ValueError(f"terms {sorted(terms)} and weights {sorted(weights)} must be the same names")
         self.terms = nn.ModuleDict(terms)
         self.weights = dict(weights)
+        self.judges_modes = any(getattr(term, "judges_modes", False) for term in terms.values())
 
     def forward(
         self,
-        logits: Tensor,
+        logits: Tensor | Prediction,
         targets: Tensor,
         *,
         target_values: Tensor | None = None,
         padding_mask: Tensor | None = None,
         metric_tokens: Tensor | None = None,
     ) -> LossOutput:
-        total = logits.new_zeros(())
+        prediction = Prediction(logits) if isinstance(logits, Tensor) else logits
+        total = prediction.logits.new_zeros(())
         found: dict[str, Mapping[str, Tensor]] = {}
         for name, term in self.terms.items():
-            output = term(
-                logits,
+            output = judge(
+                term,
+                prediction,
                 targets,
                 target_values=target_values,
                 padding_mask=padding_mask,

@@ -39,14 +39,11 @@ class TokenPlaces(nn.Module):
     def __init__(self, points: TokenPoints) -> None:
         super().__init__()
         exists = torch.ones(points.points.shape[:2], dtype=torch.bool) if points.valid is None else points.valid
-        lacks = ~exists[..., None]  # (G, V, 1)
-        low = points.points.masked_fill(lacks, math.inf).amin(dim=1, keepdim=True)  # (G, 1, D)
-        high = points.points.masked_fill(lacks, -math.inf).amax(dim=1, keepdim=True)
-        half = ((high - low) / 2).amax(dim=2, keepdim=True)  # (G, 1, 1)
-        half = half.masked_fill(half == 0, 1.0)  # a group of one token
-        places = ((points.points - (low + high) / 2) / half).masked_fill(lacks, 0.0)
+        middle, half = points.axis()
+        places = (points.points - middle[:, None]) / half[:, None, None]
+        places = places.masked_fill(~exists[..., None], 0.0)
         never = torch.full((len(places),), math.inf, dtype=places.dtype)
-        period = (never if points.periods is None else points.periods)[:, None] / half[..., 0]  # (G, 1)
+        period = ((never if points.periods is None else points.periods) / half)[:, None]  # (G, 1)
         spacing = 2 / (exists.sum(dim=1, keepdim=True) - 1).clamp(min=1)
         log_width = _log_widths(points, exists)
 

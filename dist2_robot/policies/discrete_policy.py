@@ -4,20 +4,22 @@ B batch, L tokens of a chunk of T steps, n positions that are predicted at once,
 """
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dist2_robot.distances.protocol import Distance
-from dist2_robot.losses.output import LossOutput, working_dtype
+from dist2_robot.losses.output import LossOutput, judge, working_dtype
 from dist2_robot.models.head import Head
 from dist2_robot.policies.decoding import ORDERED_RULES, RULES, Choice, Meanings, Sampling, choose
 from dist2_robot.policies.learner import Trunk
 from dist2_robot.policies.policy import Policy
+from dist2_robot.policies.ways import WayFinder, Ways
 from dist2_robot.tokenizers.binned import BinnedTokenizer
 from dist2_robot.tokenizers.tokenizer import Tokenizer
-from dist2_robot.types import ActionChunk, Batch, Observation, Prefix
+from dist2_robot.types import ActionChunk, Batch, Modes, Observation, Prediction, Prefix
 
 # The logit of a token that a position lacks: as good as impossible, yet finite, for only those are checked.
 IMPOSSIBLE = -1e4
@@ -65,6 +67,7 @@ class DiscretePolicy(Policy):
         self._digits = points.digits
         impossible = None if points.valid is None else ~points.valid[points.groups]
         self.register_buffer("_impossible", impossible, persistent=False)  # (L, V)
+        self.way_finder = WayFinder(points) if points.is_ordered and points.digits == 1 else None
         self._meanings: dict[tuple[str, bool, int, int], Meanings] = {}
         self.decoding = decoding
 
@@ -93,9 +96,13 @@ class DiscretePolicy(Policy):
             "distance": None if self.distance is None else self.distance.config(),
         }
 
-    @abstractmethod
     def forward(self, observation: Observation, tokens: Tensor | None = None) -> Tensor:
-        """Return logits (B, L, V) for an observation in its own units.
+        """Return the logits (B, L, V) of `predict`."""
+        return self.predict(observation, tokens).logits
+
+    @abstractmethod
+    def predict(self, observation: Observation, tokens: Tensor | None = None) -> Prediction:
+        """Return what is believed of the whole chunk, for an observation in its own units.
 
         Args:
             observation: What is seen.
@@ -105,8 +112,9 @@ class DiscretePolicy(Policy):
     def loss(self, loss: nn.Module, batch: Batch) -> LossOutput:
         """Return a loss over tokens of the predicted logits against the actions that were taken."""
         tokens = self.tokenizer.encode(batch.actions)
-        return loss(
-            self.training_logits(batch.observation, tokens),
+        return judge(
+            loss,
+            self.training_prediction(batch.observation, tokens),
             tokens,
             target_values=self.tokenizer.to_values(batch.actions) if self.tokenizer.is_ordered else None,
             padding_mask=self.tokenizer.padding_mask(batch.is_given),
@@ -116,9 +124,9 @@ class DiscretePolicy(Policy):
         """Return how many tokens the loss of a batch is a mean of: those that there are to predict."""
         return (~self.tokenizer.padding_mask(batch.is_given)).sum()
 
-    def training_logits(self, observation: Observation, tokens: Tensor) -> Tensor:
-        """Return the logits that the loss judges, (B, L, V or more), given the right tokens (B, L)."""
-        return self(observation, tokens)
+    def training_prediction(self, observation: Observation, tokens: Tensor) -> Prediction:
+        """Return what the loss judges, given the right tokens (B, L); its logits are (B, L, V or more)."""
+        return self.predict(observation, tokens)
 
     @torch.no_grad()
     def act(self, observation: Observation) -> ActionChunk:
@@ -129,20 +137,36 @@ class DiscretePolicy(Policy):
         """
         self._check_prefix(observation)
         if self.generation == "parallel":
-            return self._to_chunk([self._choose(self(observation), self.decoding)], observation.prefix)
+            return self._decode(self.predict(observation), self.decoding, observation.prefix)
         given = self._given_tokens(observation)
-        state, choices, tokens = self._begin(observation), [], None
+        state, choices, tokens, shares = self._begin(observation), [], None, None
         for first in range(0, self.tokenizer.tokens_per_chunk, self.tokens_per_query):
-            choices.append(self._choose(self._extend(state, first, tokens), self.decoding, first))
-            tokens = choices[-1].tokens
+            prediction = self._predict(self._extend(state, first, tokens), first, shares)
+            choice, ways = self._choose(prediction, self.decoding, first)
+            choices.append(choice)
+            if ways is not None and prediction.modes is not None:  # on, with the modes that still say the same
+                shares = ways.within(prediction.modes).log_weights
+            tokens = choice.tokens
             if given is not None:
                 here = slice(first, first + tokens.shape[1])
                 tokens = torch.where(given[1][:, here], given[0][:, here], tokens)
         return self._to_chunk(choices, observation.prefix)
 
-    def decode(self, logits: Tensor, decoding: str | None = None) -> ActionChunk:
-        """Turn the logits of a whole chunk (B, L, V) into actions. Raises ValueError where a logit is not finite."""
-        return self._to_chunk([self._choose(logits, decoding or self.decoding)])
+    def decode(self, prediction: Prediction, decoding: str | None = None) -> ActionChunk:
+        """Turn what is believed of a whole chunk into actions. Raises ValueError where a logit is not finite."""
+        return self._decode(prediction, decoding or self.decoding)
+
+    def _decode(self, prediction: Prediction, rule: str, prefix: Prefix | None = None) -> ActionChunk:
+        choice, ways = self._choose(prediction, rule)
+        chunk = self._to_chunk([choice], prefix)
+        if ways is None or prediction.modes is None:
+            return chunk
+        return replace(
+            chunk,
+            ways=self._to_ways(ways, prediction.modes, prefix),
+            way_weights=ways.weights,
+            way_entropy=ways.entropy,
+        )
 
     @abstractmethod
     def _begin(self, observation: Observation) -> Any:
@@ -150,7 +174,7 @@ class DiscretePolicy(Policy):
 
     @abstractmethod
     def _extend(self, state: Any, first: int, tokens: Tensor | None) -> Tensor:
-        """Return the logits (B, n, V) of the next positions.
+        """Return the features (B, 1, D) of the query of the next positions.
 
         Args:
             state: What `_begin` returned, and all calls before this one have added to.
@@ -169,21 +193,40 @@ class DiscretePolicy(Policy):
         chunk = observation.prefix.put_into(low.expand(len(is_given), self.horizon, -1))
         return self.tokenizer.encode(chunk), is_given
 
-    def _logits(self, features: Tensor, first: int = 0) -> Tensor:
-        """Return logits (B, n, V) for features of the positions from ``first`` on, without tokens that those lack.
+    def _predict(self, features: Tensor, first: int = 0, log_weights: Tensor | None = None) -> Prediction:
+        """Return what the head believes of the positions from ``first`` on, for features of their queries (B, Q, D).
 
         In full precision also where the trunk computes in half: differences of neighbouring tokens are small.
+
+        Args:
+            features: Of all queries of the chunk, or of one.
+            first: The first position.
+            log_weights: (B, K), of modes, where they are known; else from the features. One that knows the tokens
+                before it must not tell the first query anything, so there they are from the first query alone.
         """
         with torch.autocast(features.device.type, enabled=False):
-            logits = self.head(features.to(working_dtype(features)), first)
+            features = features.to(working_dtype(features))
+            if log_weights is None:
+                log_weights = self.head.mode_weights(features if self.generation == "parallel" else features[:, :1])
+            prediction = self.head.predict(features, first, log_weights)
+        return replace(prediction, logits=self._possible(prediction.logits, first))
+
+    def _possible(self, logits: Tensor, first: int) -> Tensor:
+        """Return logits (B, n, V) without the tokens that positions lack."""
         if self._impossible is None:
             return logits
         return logits.masked_fill(self._impossible[first : first + logits.shape[1]], IMPOSSIBLE)
 
-    def _choose(self, logits: Tensor, rule: str, first: int = 0) -> Choice:
+    def _choose(self, prediction: Prediction, rule: str, first: int = 0) -> tuple[Choice, Ways | None]:
+        """Choose by a rule; where there are modes, within a bundle of them: the heaviest one, or by ``sample`` any."""
+        logits, ways = prediction.logits, None
+        if self.way_finder is not None and prediction.modes is not None:
+            ways = self.way_finder.gather(prediction.modes, first, draw=rule == "sample")
+            logits = self._possible(self.head.density(ways.within(prediction.modes), first), first)
+            rule = "local_mean" if rule == "sample" else rule
         if rule == "local_mean" and self._digits > 1:  # what is near a digit is not what is near the number
             rule = "mean"
-        return choose(logits, self._meaning(logits.device, rule, first, logits.shape[1]), rule, self.sampling)
+        return choose(logits, self._meaning(logits.device, rule, first, logits.shape[1]), rule, self.sampling), ways
 
     def _meaning(self, device: torch.device, rule: str, first: int, count: int) -> Meanings:
         """Return what some positions mean, worked out once a device: the tokenizer does not change any more."""
@@ -238,3 +281,13 @@ class DiscretePolicy(Policy):
         return ActionChunk(
             actions, self.tokenizer.encode(actions) if tokens is None else tokens, entropy, expected_error
         )
+
+    def _to_ways(self, ways: Ways, modes: Modes, prefix: Prefix | None) -> Tensor:
+        """Return the actions of all bundles, (B, K, T, A): their means, within the limits."""
+        assert self.way_finder is not None
+        means = self.way_finder.means(ways, modes)  # (B, K, L)
+        actions = self.tokenizer.to_actions(self.way_finder.to_values(means).flatten(0, 1))
+        actions = actions.unflatten(0, means.shape[:2])
+        if prefix is None:
+            return actions
+        return torch.stack([prefix.put_into(way) for way in actions.unbind(1)], dim=1)

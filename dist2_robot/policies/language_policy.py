@@ -3,6 +3,7 @@
 B batch, L tokens of a chunk, D width of the model, V action tokens, W words.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from dist2_robot.models.observation_encoder import ObservationEncoder
 from dist2_robot.policies.decoding import Sampling
 from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.tokenizers.tokenizer import Tokenizer
-from dist2_robot.types import Observation
+from dist2_robot.types import Observation, Prediction
 
 SUPPORTS = ("actions", "vocabulary")
 
@@ -102,20 +103,21 @@ class LanguagePolicy(DiscretePolicy):
         """Which of the logits that a loss judges are those of action tokens, (V,); None for all."""
         return torch.arange(self.tokenizer.vocab_size) if self.support == "vocabulary" else None
 
-    def forward(self, observation: Observation, tokens: Tensor | None = None) -> Tensor:
-        return self._logits(self._features(observation, tokens))
+    def predict(self, observation: Observation, tokens: Tensor | None = None) -> Prediction:
+        return self._predict(self._features(observation, tokens))
 
-    def training_logits(self, observation: Observation, tokens: Tensor) -> Tensor:
-        """Return the logits that the loss judges, given the right tokens (B, L).
+    def training_prediction(self, observation: Observation, tokens: Tensor) -> Prediction:
+        """Return what the loss judges, given the right tokens (B, L).
 
-        With the whole vocabulary they are (B, L, V + 1): the last one is the log of the sum over all words, so that the
-        softmax is that over V + W tokens, and W never meets the loss.
+        With the whole vocabulary the logits are (B, L, V + 1): the last one is the log of the sum over all words, so
+        that the softmax is that over V + W tokens, and W never meets the loss.
         """
         features = self._features(observation, tokens)
-        logits = self._logits(features)
+        prediction = self._predict(features)
         if self.support == "actions":
-            return logits
-        return torch.cat([logits, self.trunk.language.words_logit(features).to(logits.dtype)], dim=-1)
+            return prediction
+        words = self.trunk.language.words_logit(features).to(prediction.logits.dtype)
+        return replace(prediction, logits=torch.cat([prediction.logits, words], dim=-1))
 
     def _features(self, observation: Observation, tokens: Tensor | None) -> Tensor:
         """Return what the head reads, (B, L, D)."""
@@ -134,4 +136,4 @@ class LanguagePolicy(DiscretePolicy):
         so_far, features = state
         if tokens is not None:
             features = self.trunk.extend(so_far, self.embedding(tokens))
-        return self._logits(features, first)
+        return features

@@ -18,7 +18,7 @@ from dist2_robot.models.transformer import KeyValueCache
 from dist2_robot.policies.decoding import Sampling
 from dist2_robot.policies.discrete_policy import DiscretePolicy
 from dist2_robot.tokenizers.tokenizer import Tokenizer
-from dist2_robot.types import Observation
+from dist2_robot.types import Observation, Prediction
 
 
 class TokenPolicy(DiscretePolicy):
@@ -94,22 +94,21 @@ class TokenPolicy(DiscretePolicy):
             **self.choosing_config(),
         }
 
-    def forward(self, observation: Observation, tokens: Tensor | None = None) -> Tensor:
+    def predict(self, observation: Observation, tokens: Tensor | None = None) -> Prediction:
         inputs = None
         if self.embedding is not None:
             if tokens is None:
                 raise ValueError("an autoregressive policy predicts given the tokens before: pass them, or call act")
             before = self._embed(tokens.unflatten(1, (-1, self.tokens_per_query)))[:, :-1]  # (B, Q - 1, D)
             inputs = nn.functional.pad(before, (0, 0, 1, 0))  # nothing was chosen before the first
-        return self._logits(self.trunk(observation, inputs))
+        return self._predict(self.trunk(observation, inputs))
 
     def _begin(self, observation: Observation) -> list[KeyValueCache]:
         return self.trunk.begin(observation)
 
     def _extend(self, state: list[KeyValueCache], first: int, tokens: Tensor | None) -> Tensor:
         inputs = None if tokens is None else self._embed(tokens)
-        features = self.trunk.extend(first // self.tokens_per_query, inputs, state)[:, None]  # (B, 1, D)
-        return self._logits(features, first)
+        return self.trunk.extend(first // self.tokens_per_query, inputs, state)[:, None]
 
     def _embed(self, tokens: Tensor) -> Tensor:
         """Return the input (..., D) that the tokens (..., n) of one query are to the next."""

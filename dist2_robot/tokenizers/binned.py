@@ -122,4 +122,5 @@ class BinnedTokenizer(Tokenizer):
             tolerances=tolerances,
             edges=edges,
             valid=None if (counts == self.vocab_size).all() else torch.arange(self.vocab_size) < counts[:, None],
+            row=len(self.moving),
         )

@@ -5,6 +5,8 @@ keep their meaning. B batch, T steps, A dimensions that move, K coefficients, V 
 is coefficient k of dimension a.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -107,8 +109,8 @@ class TransformedTokenizer(Tokenizer):
         return self.cut.periods()
 
     def points(self) -> TokenPoints:
-        """Return one group per coefficient of each dimension."""
-        return self.cut.points()
+        """Return one group per coefficient of each dimension; the dimensions of one coefficient belong together."""
+        return replace(self.cut.points(), row=len(self.moving))
 
     def _coefficients(self, actions: Tensor) -> Tensor:
         return (self._analysis @ self._unwrapped(actions)).flatten(-2)

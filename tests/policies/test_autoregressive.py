@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dist2_robot.checkpoints.registry import build_policy
-from dist2_robot.types import Observation
+from dist2_robot.types import Observation, Prediction
 from tests.policies.test_token_policy import SPEC, T, V, config, observe
 
 HEADS = [("free", "token"), ("mixture", "step"), ("mixture", "token")]
@@ -29,7 +29,7 @@ def test_with_the_cache_each_token_is_chosen_by_the_logits_of_one_whole_pass(pol
     policy.decoding = rule
     chunk = policy.act(observation)
     logits = policy(observation, chunk.tokens)  # given all tokens, as in training
-    again = policy.decode(logits, rule)
+    again = policy.decode(Prediction(logits), rule)
     assert torch.equal(again.tokens, chunk.tokens)
     assert torch.allclose(again.entropy, chunk.entropy, atol=1e-9)
 

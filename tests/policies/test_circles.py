@@ -14,6 +14,7 @@ from dist2_robot.checkpoints.registry import build_policy, build_tokenizer
 from dist2_robot.policies.circles import Circles
 from dist2_robot.policies.decoding import Meanings, choose
 from dist2_robot.policies.risk import RiskTables
+from dist2_robot.types import Prediction
 
 seeds = st.integers(0, 2**31)
 T = 3
@@ -61,7 +62,7 @@ def logits_of(policy, sharpness, seed=1):
 @pytest.mark.parametrize("tokenizer", UNEVEN)
 def test_angles_are_decoded_within_the_limits(tokenizer, rule, sharpness):
     policy = policy_of(tokenizer)
-    actions = policy.decode(logits_of(policy, sharpness), rule).actions.double()
+    actions = policy.decode(Prediction(logits_of(policy, sharpness)), rule).actions.double()
     for i, d in enumerate(SPEC.dimensions):
         assert d.low <= actions[..., i].min()
         assert actions[..., i].max() < d.high
@@ -72,7 +73,7 @@ def test_a_mean_is_the_angle_of_the_expected_point(tokenizer):
     policy = policy_of(tokenizer)
     logits = logits_of(policy, 2.0)
     p, values = logits.double().softmax(-1), policy.tokenizer.values().double()
-    actions = policy.decode(logits, "mean").actions.flatten(1)
+    actions = policy.decode(Prediction(logits), "mean").actions.flatten(1)
     for position, period in ((1, 2 * math.pi), (2, 360.0), (4, 2 * math.pi)):
         points = torch.exp(2j * math.pi * values[position] / period)
         for row in range(8):

@@ -70,10 +70,11 @@ def test_with_the_cache_each_token_is_chosen_by_the_logits_of_one_whole_pass(fol
     state, tokens, steps = policy._begin(observation), None, []
     chunk = policy.act(observation)
     for first in range(L):
-        steps.append(policy._extend(state, first, tokens))
-        tokens = policy._choose(steps[-1], rule, first).tokens
+        prediction = policy._predict(policy._extend(state, first, tokens), first)
+        steps.append(prediction.logits)
+        tokens = policy._choose(prediction, rule, first)[0].tokens
     assert torch.allclose(torch.cat(steps, dim=1), policy(observation, chunk.tokens), atol=1e-5)
-    assert torch.equal(policy.decode(policy(observation, chunk.tokens)).tokens, chunk.tokens)
+    assert torch.equal(policy.decode(policy.predict(observation, chunk.tokens)).tokens, chunk.tokens)
     assert len(chunk.tokens.unique(dim=0)) > 1
 
 
@@ -145,7 +146,8 @@ def test_over_the_whole_vocabulary_the_loss_is_that_of_a_model_whose_layers_have
     """The softmax over V action tokens and W words, as published, with the gradients of all weights."""
     policy = build(folder, support="vocabulary")
     observation, tokens = told(), torch.randint(V, (4, L))
-    short = build_loss(policy.tokenizer, loss, policy.token_ids)(policy.training_logits(observation, tokens), tokens)
+    predicted = policy.training_prediction(observation, tokens).logits
+    short = build_loss(policy.tokenizer, loss, policy.token_ids)(predicted, tokens)
     language, features = policy.trunk.language, policy._features(observation, tokens)
     words = language.word_output or language.decoder.get_input_embeddings()
     logits = torch.cat([features @ words.weight.T, policy.head(features)], dim=-1)  # (B, L, W + V)
@@ -185,7 +187,7 @@ def test_logits_are_worked_out_for_positions_of_actions_only(llama, monkeypatch)
     for owner, name in ((policy.head, "forward"), (language, "words_logit")):
         whole = getattr(owner, name)
         monkeypatch.setattr(owner, name, lambda x, *more, whole=whole: sizes.append(x.shape[1]) or whole(x, *more))
-    policy.training_logits(told(), torch.randint(V, (4, L)))
+    policy.training_prediction(told(), torch.randint(V, (4, L)))
     assert sizes == [L, L]
     policy.act(told())
     assert sizes[2:] == [1] * L

@@ -9,7 +9,7 @@ import torch
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.checkpoints.registry import build_policy
 from dist2_robot.policies.decoding import RULES
-from dist2_robot.types import ENVIRONMENT_STATE, STATE, Observation
+from dist2_robot.types import ENVIRONMENT_STATE, Observation, Prediction, STATE
 
 T, V = 3, 16
 SPEC = ActionSpec(
@@ -78,15 +78,15 @@ def test_by_argmax_the_tokens_are_the_likeliest(policy):
 
 def test_a_gripper_moves_to_a_bin_whatever_the_rule(policy):
     logits = policy(observe(5))
-    at_bins = policy.decode(logits, "argmax").actions[..., 2]
+    at_bins = policy.decode(Prediction(logits), "argmax").actions[..., 2]
     for rule in set(RULES) - {"sample"}:
-        assert torch.equal(policy.decode(logits, rule).actions[..., 2], at_bins)
+        assert torch.equal(policy.decode(Prediction(logits), rule).actions[..., 2], at_bins)
 
 
 def test_only_the_angle_is_averaged_round_the_circle(policy):
     ends = torch.full((1, T * len(SPEC), V), -100.0)
     ends[..., 0] = ends[..., V - 1] = 0.0
-    wrist, rail, _ = policy.decode(ends, "mean").actions[0].T
+    wrist, rail, _ = policy.decode(Prediction(ends), "mean").actions[0].T
     assert wrist.abs().tolist() == pytest.approx([math.pi] * T, abs=1e-4)
     assert rail.tolist() == pytest.approx([1100.0] * T, abs=1e-2)
 
