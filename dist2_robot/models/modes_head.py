@@ -72,9 +72,7 @@ class ModesHead(Head):
 
     def density(self, modes: Modes, first: int = 0) -> Tensor:
         count = modes.means.shape[1]
-        places, period = (
-            self.tokens.at(x, first, count) for x in (self.tokens.places[..., 0], self.tokens.period)
-        )
+        places, period = (self.tokens.at(x, first, count) for x in (self.tokens.places[..., 0], self.tokens.period))
         inverse_scale = 1 / modes.scales
         log_height = modes.log_weights[:, None] + inverse_scale.log()
         period = period if self.tokens.wraps else None

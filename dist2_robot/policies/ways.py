@@ -60,8 +60,12 @@ class WayFinder(nn.Module):
         self.register_buffer("unit", half[points.groups].float(), persistent=False)  # (L,), in tolerances
         self.register_buffer("period", period[points.groups].float(), persistent=False)  # (L,), on the axis
 
-        self.register_buffer("middle", (middle[:, 0] * tolerance)[points.groups], persistent=False)  # (L,), of the action
-        self.register_buffer("scale", (half * tolerance)[points.groups], persistent=False)  # (L,), units of a length of 1
+        self.register_buffer(
+            "middle", (middle[:, 0] * tolerance)[points.groups], persistent=False
+        )  # (L,), of the action
+        self.register_buffer(
+            "scale", (half * tolerance)[points.groups], persistent=False
+        )  # (L,), units of a length of 1
 
     def gather(self, modes: Modes, first: int = 0, draw: bool = False) -> Ways:
         """Return the bundles of modes, and which to take.
