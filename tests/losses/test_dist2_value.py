@@ -85,7 +85,7 @@ def test_the_energy_score_knows_the_value_itself(period):
         each.mean().item(), rel=1e-4 if period is None else 5e-3
     )
     at_bins = EnergyLoss(points.distances(AbsoluteDistance()))(logits, tokens)
-    assert at_bins.loss.item() != pytest.approx(each.mean().item(), rel=1e-2)
+    assert at_bins.loss.item() != pytest.approx(each.mean().item(), rel=2e-2)
 
 
 def test_groups_of_fewer_tokens_give_no_mass_to_those_that_they_lack():

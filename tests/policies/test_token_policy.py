@@ -9,7 +9,7 @@ import torch
 from dist2_robot.actions.spec import ActionDimension, ActionSpec
 from dist2_robot.checkpoints.registry import build_policy
 from dist2_robot.policies.decoding import RULES
-from dist2_robot.types import ENVIRONMENT_STATE, Observation, Prediction, STATE
+from dist2_robot.types import ENVIRONMENT_STATE, STATE, Observation, Prediction
 
 T, V = 3, 16
 SPEC = ActionSpec(
