@@ -20,13 +20,27 @@ ROUNDING = 1e-3  # of a bin: less is no difference
 def golden_tensors(policy: Policy, observation: Observation) -> dict[str, Tensor]:
     """Return what is seen, by feature, and ``tokens``, or the ``actions`` of a policy without tokens.
 
-    What is committed, if anything, is in ``prefix.actions`` and ``prefix.steps``.
+    What is committed, if anything, is in ``prefix.actions`` and ``prefix.steps``. Each row is shown by itself, as robots
+    show them: several at once are rounded otherwise, and where two tokens are as likely that decides.
     """
-    chunk, prefix = _act(policy, observation), observation.prefix
-    answer = {"actions": chunk.actions} if chunk.tokens is None else {"tokens": chunk.tokens}
+    prefix = observation.prefix
+    chunks = [_act(policy, _row(observation, row)) for row in range(observation.batch_size)]
+    tokens = [chunk.tokens for chunk in chunks if chunk.tokens is not None]
+    answer = {"tokens": torch.cat(tokens)} if tokens else {"actions": torch.cat([chunk.actions for chunk in chunks])}
     if prefix is not None:
         answer |= {PREFIX_ACTIONS: prefix.actions.clone(), PREFIX_STEPS: prefix.steps}
     return {**{name: observation.features[name] for name in policy.observation.names}, **answer}
+
+
+def _row(observation: Observation, row: int) -> Observation:
+    """Return one row of a batch, as a batch."""
+    features = {name: x[row : row + 1] for name, x in observation.features.items()}
+    tasks, prefix = observation.tasks, observation.prefix
+    return Observation(
+        features,
+        None if tasks is None else tasks[row : row + 1],
+        None if prefix is None else prefix.rows(row, row + 1),
+    )
 
 
 def check_golden_shapes(
