@@ -20,7 +20,7 @@ ROUNDING = 1e-3  # of a bin: less is no difference
 def golden_tensors(policy: Policy, observation: Observation) -> dict[str, Tensor]:
     """Return what is seen, by feature, and ``tokens``, or the ``actions`` of a policy without tokens.
 
-    What is committed, if anything, is in ``prefix.actions`` and ``prefix.steps``. Each row is shown by itself, as robots
+    What is committed, if anything, is in ``prefix.actions`` and ``prefix.steps``. Rows are shown one by one, as robots
     show them: several at once are rounded otherwise, and where two tokens are as likely that decides.
     """
     prefix = observation.prefix
