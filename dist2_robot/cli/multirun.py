@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dist2_robot.cli.closed_pipe import is_closed
 from dist2_robot.errors import InputError
+from dist2_robot.printable import printable
 
 # Runs that differ in these alone are seeds and tasks of one method, which dist2-compare tells by its name.
 _NOT_IN_THE_NAME = ("seed", "task", "env")
@@ -80,7 +81,7 @@ def do_job(
         if isinstance(error, BrokenPipeError) and is_closed():
             raise
         message = f"{title}: {say(error)}"
-        print(f"{name}: {message}", file=sys.stderr)
+        print(printable(f"{name}: {message}"), file=sys.stderr)
         raise SweptJobError(message, 1 if isinstance(error, OSError) else 2) from error
     return value
 

@@ -22,6 +22,7 @@ from dist2_robot.data.batches import BatchStream
 from dist2_robot.data.windows import ChunkWindows
 from dist2_robot.errors import InputError
 from dist2_robot.policies.learner import Learner
+from dist2_robot.printable import printable
 from dist2_robot.seeding import stream_seed
 from dist2_robot.tracking.protocol import Tracker, Trackers
 from dist2_robot.training.config import TrainerConfig
@@ -143,5 +144,5 @@ def run_training(trainer: Trainer, batches: BatchStream, checks: SuccessChecks |
                 checks.wait()
             return 0
         except (TrainingFailedError, TrainingStoppedError) as error:
-            print(f"dist2-train: {error}", file=sys.stderr)
+            print(printable(f"dist2-train: {error}"), file=sys.stderr)
             return EXIT_CODE if isinstance(error, TrainingStoppedError) else 1

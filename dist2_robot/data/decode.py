@@ -12,6 +12,7 @@ import pyarrow as pa
 from dist2_robot.data.cameras import is_grey
 from dist2_robot.data.folder import DatasetFolder
 from dist2_robot.data.parquet import Allowance, open_parquet, read_columns, read_lists, read_pictures
+from dist2_robot.data.video_file import MAX_PIXELS
 from dist2_robot.data.video_frames import nearest_frames
 from dist2_robot.errors import InputError, first_line
 
@@ -241,6 +242,8 @@ def _loader(cell: Any) -> Callable[[], Any]:
     def load() -> Any:
         try:
             picture = Image.open(io.BytesIO(cell["bytes"]))
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError(f"it has {picture.width} x {picture.height} pixels, more than are read")
             picture.load()
         except (SyntaxError, Image.DecompressionBombError) as error:  # what PIL says of some damaged files
             raise ValueError(str(error)) from error

@@ -15,7 +15,7 @@ from dist2_robot.errors import first_line
 from dist2_robot.files import MIB, regular
 
 SMALL_BYTES = 256 * MIB  # what is unpacked however well it is packed, of one file or of all together
-MAX_PACKING = 200  # bytes in memory for a byte in the file: recordings of a robot that mostly stands still reach 50
+MAX_PACKING = 200  # bytes in memory for a byte in the file, as the footer declares them; it may lie of a page's
 SMALL_LIST_BYTES = 32 * MIB  # the same of what becomes lists, which take some six times as much
 MAX_TEXT_BYTES = 256 * MIB  # of all texts of a table
 MAX_FOOTER_BYTES = 64 * MIB  # of a text in a footer

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import struct
+import zlib
 
 import pytest
 import torch
 
-from dist2_robot.data.decode import decoded
+from dist2_robot.data.decode import _loader, decoded
 from dist2_robot.data.folder import open_folder
 from dist2_robot.data.picture_cache import read_pictures
 from dist2_robot.errors import InputError
@@ -118,3 +120,15 @@ def test_missing_pictures_are_told(tmp_path):
     shutil.rmtree(root / "videos")
     with pytest.raises(InputError, match=r"file-000\.mp4"):
         read(root)
+
+
+@pytest.mark.fault("A9")
+@pytest.mark.parametrize("side", [9_000, 60_000])
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header(side):
+    """Few bytes that declare gigabytes: nothing of them is unpacked."""
+    parts = {b"IHDR": struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0), b"IDAT": b""}
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, content in parts.items():
+        png += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    with pytest.raises(ValueError, match="pixels"):
+        _loader({"bytes": png})()

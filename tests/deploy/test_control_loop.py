@@ -281,7 +281,7 @@ def test_a_stop_during_inference_brakes_within_200_ms_and_stays(reason: str) -> 
     rig.policy.step = 5.0
     rig.moving(0.6)
     assert rig.loop.controller.guard.speed.max() > 0.5
-    assert rig.loop.controller._asked is not None or rig.link.requests
+    assert rig.loop.controller._questions.open is not None or rig.link.requests
     rig.loop.stop(reason)
     first = len(rig.ticks)
     rig.run(2.0)

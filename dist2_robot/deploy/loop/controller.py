@@ -5,7 +5,6 @@ In order of a tick: faults, a person's commands, answers of the policy, what to 
 T steps of a chunk, A action dimensions, P committed steps.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,7 @@ from dist2_robot.deploy.loop.chunk_check import NotFiniteError, check_content
 from dist2_robot.deploy.loop.machine import State, StateMachine
 from dist2_robot.deploy.loop.moments import Moments
 from dist2_robot.deploy.loop.motion_guard import MotionGuard
+from dist2_robot.deploy.loop.questions import Question, Questions
 from dist2_robot.deploy.loop.ramp import Ramp
 from dist2_robot.deploy.loop.reading_check import ReadingCheck
 from dist2_robot.deploy.loop.settings import ControlSettings
@@ -30,19 +30,7 @@ from dist2_robot.errors import InputError, first_line
 REJECTED_IN_A_ROW = 3  # chunks that cannot be played, until it stops
 SLOWEST = 0.1  # play seconds a second
 SPEED_MARGIN = 0.95  # of the velocity limit, which leaves the guard some to catch up with
-LATENCIES = 10  # remembered
 NO_ONE_START = "the policy begins somewhere else each time; put the robot where its recordings begin"
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A request that is not answered yet."""
-
-    sequence: int
-    observed_s: float
-    play_s: float
-    committed: int
-    is_standing: bool
 
 
 @dataclass(frozen=True)
@@ -84,8 +72,7 @@ class Controller:
         self._check = ReadingCheck(settings, robot)
         observation = card.observation
         self._moments = Moments(observation.names, observation.history, self.timeline.period_s)
-        self._sequence = 0
-        self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self._questions = Questions(settings.latency_s)
         self._events: list[str] = []
         self._forget()
 
@@ -155,7 +142,7 @@ class Controller:
         self.timeline.clear()
         self._moments.clear()
         self._check.clear()
-        self._asked: _Asked | None = None
+        self._questions.drop()
         self._uncertainty = Uncertainty()  # of the steps of the newest chunk
         self._ramp: Ramp | None = None
         self._jump: float | None = None
@@ -183,7 +170,7 @@ class Controller:
         """Stop for a reason; an empty one is none."""
         if reason:
             self.machine.stop(reason)
-            self._asked = None
+            self._questions.drop()
 
     def _refuse(self, reason: str) -> None:
         self.machine.refuse(reason)
@@ -191,18 +178,17 @@ class Controller:
 
     def _hold(self, reason: str, now_s: float) -> None:
         self.machine.hold(reason)
-        self._asked = None  # what was asked before it stood still is answered too late
+        self._questions.drop()  # what was asked before it stood still is answered too late
         self._since_s = now_s
 
     # Answers.
 
     def _take(self, chunk: TimedChunk, seen: TickInput) -> None:
-        asked = self._asked
-        if asked is None or chunk.sequence != asked.sequence or chunk.observed_s != asked.observed_s:
-            kind = "was never asked for" if chunk.sequence >= self._sequence else "is no longer wanted"
+        asked = self._questions.answered_by(chunk)
+        if asked is None:
+            kind = "is no longer wanted" if self._questions.was_asked(chunk) else "was never asked for"
             self._say(f"chunk {chunk.sequence} dropped: it {kind}")
             return
-        self._asked = None
         try:
             wrong = check_content(chunk, self.card.spec, self.card.horizon)
         except NotFiniteError as error:
@@ -217,10 +203,10 @@ class Controller:
                 self._stop(f"{self._rejected} chunks in a row cannot be played: {wrong}")
             return
         self._rejected = 0
-        self._latencies.append(seen.now_s - asked.observed_s)
+        self._questions.remember(seen.now_s - asked.observed_s)
         self._use(chunk, asked, seen)
 
-    def _use(self, chunk: TimedChunk, asked: _Asked, seen: TickInput) -> None:
+    def _use(self, chunk: TimedChunk, asked: Question, seen: TickInput) -> None:
         if self.machine.state is State.READY and self.settings.mode != "shadow" and not self._may_start(chunk, seen):
             return
         uncertainty = self._uncertainty_of(chunk, asked)
@@ -242,11 +228,9 @@ class Controller:
         first = np.clip(np.asarray(chunk.actions[0], np.float64), self.limits.low, self.limits.high)
         is_imagined = self._ramp is not None and self.settings.mode == "dry_run"  # only the targets have gone there
         stands = self.guard.position if is_imagined else seen.reading.positions
-        gap = np.abs(first - stands) / self.limits.velocity
-        gap[self._is_gripper] = 0
-        if gap.max() <= self.settings.start_within_s:
+        worst = self._far_joint(first, stands)
+        if worst is None:
             return True
-        worst = int(gap.argmax())
         name, at = self.card.spec.names[worst], stands[worst]
         text = f"the first action is far from where the robot stands: '{name}' {first[worst]:.4g}, it is at {at:.4g}"
         if self._ramp is not None:
@@ -259,13 +243,17 @@ class Controller:
             self._refuse(f"{text}: move it there, or start=ramp goes there slowly")
         return False
 
+    def _far_joint(self, goal: np.ndarray, stands: np.ndarray) -> int | None:
+        """Return which joint takes longest from where it stands to a goal, (A,) each; None where all are near."""
+        seconds = np.abs(goal - stands) / self.limits.velocity
+        seconds[self._is_gripper] = 0
+        return int(seconds.argmax()) if seconds.max() > self.settings.start_within_s else None
+
     def _why_ramp_failed(self, ramp: Ramp, stands: np.ndarray) -> str:
         """Return which joint is not where a ramp took it, or an empty string, given where they are, (A,)."""
-        off = np.abs(ramp.goal - stands) / self.limits.velocity
-        off[self._is_gripper] = 0
-        if off.max() <= self.settings.start_within_s:
+        worst = self._far_joint(ramp.goal, stands)
+        if worst is None:
             return ""
-        worst = int(off.argmax())
         name, goal, at = self.card.spec.names[worst], ramp.goal[worst], stands[worst]
         return f"the robot did not follow the ramp: '{name}' was sent to {goal:.4g}, it is at {at:.4g}: is it blocked?"
 
@@ -302,7 +290,7 @@ class Controller:
         is_limited = ramp.is_over and self._lags(ramp.position, target, seen.now_s)
         timeout_s = self.settings.answer_timeout_s
         if seen.now_s - self._since_s > timeout_s:
-            what = "the robot did not come to rest" if self._asked is None else "the policy did not answer"
+            what = "the robot did not come to rest" if self._questions.open is None else "the policy did not answer"
             self._stop(f"{what} within {timeout_s:g} s after the ramp")
         return _Motion(wanted=ramp.position, target=target, is_limited=is_limited)
 
@@ -371,24 +359,22 @@ class Controller:
     # What to ask.
 
     def _ask(self, seen: TickInput) -> ChunkRequest | None:
-        if self._asked is not None or seen.reading is None or not self._is_time_to_ask():
+        if self._questions.open is not None or seen.reading is None or not self._is_time_to_ask():
             return None
         prefix = np.zeros((0, len(self.card.spec)))
         if self.machine.state is State.RUNNING and self.settings.use_prefix and self.card.max_prefix:
-            until_s = self._play_s + self._latency_s * self._speed
+            until_s = self._play_s + self._questions.latency_s * self._speed
             prefix = self.timeline.prefix(self._play_s, until_s)[: self.card.max_prefix]
-        is_standing = self.machine.state is not State.RUNNING
-        self._asked = _Asked(self._sequence, seen.now_s, self._play_s, len(prefix), is_standing)
-        self._sequence += 1
+        asked = self._questions.ask(seen.now_s, self._play_s, len(prefix))
         shown = self._moments.shown()
-        return ChunkRequest(self._asked.sequence, seen.now_s, shown, prefix.astype(np.float32), self.settings.task)
+        return ChunkRequest(asked.sequence, seen.now_s, shown, prefix.astype(np.float32), self.settings.task)
 
     def _is_time_to_ask(self) -> bool:
         state = self.machine.state
         if state is State.RUNNING and self.settings.mode == "shadow":
-            return self.timeline.at(self._play_s) is None or self._is_used_up(self._latency_s)
+            return self.timeline.at(self._play_s) is None or self._is_used_up(self._questions.latency_s)
         if state is State.RUNNING:
-            return not self.settings.wait and self._is_used_up(self._latency_s)
+            return not self.settings.wait and self._is_used_up(self._questions.latency_s)
         if state is State.READY and self._ramp is not None:
             return self.guard.is_at_rest and self._ramp.is_over
         return state in (State.READY, State.HOLD) and self.guard.is_at_rest
@@ -399,12 +385,7 @@ class Controller:
         unplayed_s = (self.card.horizon - self.settings.n_action_steps) * self.timeline.period_s
         return left_s - ahead_s <= unplayed_s + 1e-9
 
-    @property
-    def _latency_s(self) -> float:
-        """How long an answer is expected to take."""
-        return max(self._latencies, default=self.settings.latency_s)
-
-    def _uncertainty_of(self, chunk: TimedChunk, asked: _Asked) -> Uncertainty:
+    def _uncertainty_of(self, chunk: TimedChunk, asked: Question) -> Uncertainty:
         times_s = [asked.play_s + k * self.timeline.period_s for k in range(asked.committed)]
         chosen = [self.timeline.step_index(time_s) for time_s in times_s]
         return Uncertainty.of(chunk, self._tolerances, self._is_predicted).committed_from(self._uncertainty, chosen)

@@ -23,6 +23,7 @@ from dist2_robot.deploy.serving.addresses import Address
 from dist2_robot.deploy.serving.server import PolicyServer, run_server
 from dist2_robot.deploy.serving.socket_link import SocketLink
 from dist2_robot.errors import InputError
+from dist2_robot.printable import printable
 
 _LOOK_EVERY_S = 0.05
 _STOP_S = 2.0
@@ -161,7 +162,7 @@ def main() -> None:
         server = PolicyServer(inference, Address("unix", path=options.socket))
         code = run_server(server, on_ready=lambda _: None, until_stdin_ends=True)
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         code = 2
     sys.exit(code)
 
