@@ -119,6 +119,9 @@ def write_episodes(
     dataset = None
     try:
         for episode in episodes:
+            for name, x in episode.features.items():
+                if len(x) != len(episode):
+                    raise InputError(f"an episode of {len(episode)} frames has {len(x)} of '{name}': leave it out")
             if dataset is None:
                 features = _describe(episode, names, video)
                 dataset = LeRobotDataset.create(

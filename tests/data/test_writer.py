@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -91,3 +92,12 @@ def test_pictures_are_kept_as_video(tmp_path):
     shown = item["observation.images.top"].permute(1, 2, 0).numpy() * 255  # (height, width, channels)
     assert np.abs(shown - image).mean() < 8
     assert read_table(open_folder(tmp_path / "seen")).features.keys() == {*NAMES, "action"}
+
+
+@pytest.mark.fault("A12")
+def test_an_episode_whose_features_are_of_another_length_is_named(tmp_path):
+    first = reach_episodes()[0]
+    features = {name: x[:-1] if name == "observation.state" else x for name, x in first.features.items()}
+    with pytest.raises(InputError, match=r"frames has .* of 'observation.state'"):
+        write(tmp_path / "reach", [replace(first, features=features)])
+    assert not (tmp_path / "reach").exists()

@@ -21,6 +21,7 @@ from dist2_robot.json_file import write_json
 
 TOLERANCE_S = 1e-4  # by which LeRobot lets a frame be off
 FILES_IN_CHUNK = 1000
+SMALL_BYTES = 2**26  # of a video, beside its frames: it may hold sound
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"  # LeRobot's own
 _STATISTICS = ("min", "max", "mean", "std", "count")
 
@@ -79,6 +80,8 @@ def _frames(path: Path) -> tuple[np.ndarray, tuple[int, int], bool]:
         raise LeftOutError(f"'{path}' cannot be read ({str(error).splitlines()[0]})") from error
     if not times or min(size) < 1:
         raise LeftOutError(f"'{path}' shows no frame")
+    if path.stat().st_size > SMALL_BYTES + len(times) * 3 * size[0] * size[1]:  # it is copied whole
+        raise LeftOutError(f"'{path}' is larger than its {len(times)} frames are when they are not packed at all")
     return np.sort(np.array(times)), size, has_colours
 
 

@@ -417,3 +417,12 @@ def test_a_missing_library_is_told(tmp_path, monkeypatch):
     for library, source in (("zarr", write_zarr(tmp_path / "a.zarr")), ("h5py", write_d4rl(tmp_path / "a.hdf5"))):
         monkeypatch.setitem(sys.modules, library, None)
         refuses(source, r"pip install 'dist2-robot\[import\]'")
+
+
+@pytest.mark.fault("A8")
+def test_a_video_that_is_larger_than_its_frames_is_not_copied(tmp_path):
+    """As a sparse file, which takes no room where it lies and all of the disk where it is copied to."""
+    old = write_lerobot_v2(tmp_path / "old")
+    for path in old.rglob("*.mp4"):
+        os.truncate(path, 2**40)
+    refuses(old, "is larger than its .* frames", rate_hz=None)
