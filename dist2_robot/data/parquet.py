@@ -4,6 +4,7 @@ A file of some kilobytes can hold a thousand million equal numbers, and the same
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,8 @@ def read_columns(
     """
     file = open_parquet(path)
     there = file.schema_arrow.names
+    if twice := sorted(name for name, count in Counter(there).items() if count > 1)[:4]:
+        raise ValueError(f"it has columns that are there twice: {twice}")
     columns = there if columns is None else list(columns)
     if not some and (missing := sorted(set(columns) - set(there))):
         raise ValueError(f"it has no column {missing}")

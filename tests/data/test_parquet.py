@@ -120,3 +120,12 @@ def test_tasks_of_other_kinds_are_one_line(tmp_path, columns):
     write(tmp_path / TASKS_FILE, **columns)
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
         read_tasks(tmp_path)
+
+
+@pytest.mark.fault("A12")
+def test_a_column_that_is_there_twice_is_named(tmp_path):
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    for read in (read_columns, read_lists):
+        with pytest.raises(ValueError, match=r"twice: \['a'\]"):
+            read(tmp_path / "a.parquet")

@@ -14,7 +14,7 @@ from dist2_robot.data.decode import Rows, decode_rows
 from dist2_robot.data.episode import Episode
 from dist2_robot.data.recorded_spec import recorded_spec
 from dist2_robot.data.writer import SMALLEST_VIDEO, write_dataset
-from dist2_robot.errors import InputError
+from dist2_robot.errors import InputError, naming
 
 # Errors in what is written anew, and so of no account: nothing of it is copied.
 WRITTEN_ANEW = ("statistics", "counts", "timestamps", "episodes", "tasks")
@@ -72,15 +72,16 @@ def mend(audit: Audit, new: Path) -> LeftOut:
     features, sizes = contents.folder.info["features"], contents.folder.cameras() if pictures else {}
     # PNGs lose nothing, and stay such; pictures too small for a video become PNGs.
     video = all(features[name]["dtype"] == "video" and min(sizes[name]) >= SMALLEST_VIDEO for name in pictures)
-    write_dataset(
-        new,
-        _episodes(contents, kept, observed, pictures),
-        spec,
-        observation_names={name: contents.folder.names(name) for name in observed},
-        robot_type=str(contents.folder.info.get("robot_type") or "unknown"),
-        recording=recording,
-        video=video,
-    )
+    with naming(contents.folder.root):
+        write_dataset(
+            new,
+            _episodes(contents, kept, observed, pictures),
+            spec,
+            observation_names={name: contents.folder.names(name) for name in observed},
+            robot_type=str(contents.folder.info.get("robot_type") or "unknown"),
+            recording=recording,
+            video=video,
+        )
     others = tuple(name for name in contents.vectors if name not in (*observed, ACTION))
     return LeftOut(left_out, cameras, others)
 
