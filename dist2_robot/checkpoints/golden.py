@@ -23,10 +23,8 @@ def golden_tensors(policy: Policy, observation: Observation) -> dict[str, Tensor
     What is committed, if anything, is in ``prefix.actions`` and ``prefix.steps``. Rows are shown one by one, as robots
     show them: several at once are rounded otherwise, and where two tokens are as likely that decides.
     """
-    prefix = observation.prefix
-    chunks = [_act(policy, _row(observation, row)) for row in range(observation.batch_size)]
-    tokens = [chunk.tokens for chunk in chunks if chunk.tokens is not None]
-    answer = {"tokens": torch.cat(tokens)} if tokens else {"actions": torch.cat([chunk.actions for chunk in chunks])}
+    prefix, chunk = observation.prefix, _act_row_by_row(policy, observation)
+    answer = {"actions": chunk.actions} if chunk.tokens is None else {"tokens": chunk.tokens}
     if prefix is not None:
         answer |= {PREFIX_ACTIONS: prefix.actions.clone(), PREFIX_STEPS: prefix.steps}
     return {**{name: observation.features[name] for name in policy.observation.names}, **answer}
@@ -86,7 +84,13 @@ def check_golden(policy: Policy, golden: Mapping[str, Tensor], tasks: Sequence[s
     """Return how many of the tokens (or of the actions, to a relative 1e-4) the policy gives differently now."""
     seen = {name: golden[name] for name in policy.observation.names}
     prefix = Prefix(golden[PREFIX_ACTIONS], golden[PREFIX_STEPS]) if PREFIX_STEPS in golden else None
-    chunk = _act(policy, Observation(seen, tuple(tasks) or None, prefix).to(next(policy.parameters()).device))
+    observation = Observation(seen, tuple(tasks) or None, prefix).to(next(policy.parameters()).device)
+    by_row = _differences(policy, _act_row_by_row(policy, observation), golden)
+    # Until 2026-11 rows were shown all at once, which is another draw where a policy draws.
+    return by_row and min(by_row, _differences(policy, _act(policy, observation), golden))
+
+
+def _differences(policy: Policy, chunk: ActionChunk, golden: Mapping[str, Tensor]) -> int:
     if chunk.tokens is None:
         return int((~torch.isclose(chunk.actions.cpu(), golden["actions"], rtol=1e-4, atol=1e-6)).sum())
     return int(differ(policy, chunk, golden["tokens"]).sum())
@@ -110,6 +114,13 @@ def differ(policy: Policy, chunk: ActionChunk, tokens: Tensor) -> Tensor:
     width = edges.gather(-1, given[..., None] + 1)[..., 0] - edges.gather(-1, given[..., None])[..., 0]
     off = (tokenizer.to_values(chunk.actions).cpu().double() - boundary).abs()
     return different & ~(((given - tokens).abs() == 1) & (off <= ROUNDING * width))
+
+
+def _act_row_by_row(policy: Policy, observation: Observation) -> ActionChunk:
+    """Return the chunks of all rows, each shown by itself."""
+    chunks = [_act(policy, _row(observation, row)) for row in range(observation.batch_size)]
+    tokens = [chunk.tokens for chunk in chunks if chunk.tokens is not None]
+    return ActionChunk(torch.cat([chunk.actions for chunk in chunks]), torch.cat(tokens) if tokens else None)
 
 
 def _act(policy: Policy, observation: Observation) -> ActionChunk:
