@@ -62,5 +62,5 @@ def _sign(path: Path, root: Path) -> None:
                 content["files"][name] = hashlib.sha256(file.read_bytes()).hexdigest()
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         path.write_text(json.dumps(content | {DIGEST: digest}))
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RuntimeError):
         return  # it is no such file any more

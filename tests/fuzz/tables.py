@@ -1,7 +1,6 @@
 """Mutations of parquet files: types, names, shapes, values, sizes, and the bytes."""
 
 import io
-import json
 import random
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.fuzz.documents import change_tree, dump
+from tests.fuzz.documents import change_json
 from tests.fuzz.hostile import TEXTS, any_key, payload
 from tests.fuzz.places import change_bytes
 
@@ -21,6 +20,7 @@ TYPES = (
 )
 FEW = 12  # columns of a file that does not take minutes to write
 MANY = 20_000_000  # rows of a file that is small on the disk
+LONG = 2_000_000  # values of long lists, those of all rows together
 
 
 def change_parquet(path: Path, rng: random.Random) -> None:
@@ -84,15 +84,16 @@ def _revalue(table: pa.Table, rng: random.Random) -> pa.Table:
         return table
     number = _column(table, rng)
     values = table.column(number).to_pylist()
-    for at in rng.choices(range(len(values)), k=rng.choice((1, 3, len(values)))):
-        values[at] = _odd(values[at], rng)
+    places = rng.choices(range(len(values)), k=rng.choice((1, 3, len(values))))
+    for at in places:
+        values[at] = _odd(values[at], rng, LONG // len(places))
     try:
         return _put(table, number, pa.array(values, table.column(number).type))
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return _retype(table, rng)
 
 
-def _odd(value: object, rng: random.Random) -> object:
+def _odd(value: object, rng: random.Random, longest: int) -> object:
     if rng.random() < 0.15:
         return None
     match value:
@@ -109,10 +110,11 @@ def _odd(value: object, rng: random.Random) -> object:
         case list():
             if value and rng.random() < 0.6:
                 at = rng.randrange(len(value))
-                return [*value[:at], _odd(value[at], rng), *value[at + 1 :]]
-            return rng.choice(([], value * 2, value[:-1], value * 100_000, None))
+                return [*value[:at], _odd(value[at], rng, longest), *value[at + 1 :]]
+            long = max(longest // max(len(value), 1), 2)
+            return rng.choice(([], value * 2, value[:-1], value * long, None))
         case dict():
-            return {key: _odd(x, rng) for key, x in value.items()}
+            return {key: _odd(x, rng, longest) for key, x in value.items()}
     return None
 
 
@@ -148,7 +150,7 @@ def _metadata(table: pa.Table, rng: random.Random) -> pa.Table:
     kept = dict(table.schema.metadata or {})
     if kept and rng.random() < 0.6:
         key = rng.choice(list(kept))
-        kept[key] = dump(change_tree(json.loads(kept[key]), rng)).encode()
+        kept[key] = change_json(kept[key], rng)
     else:
         key = rng.choice((b"pandas", b"huggingface", b"x"))
         kept[key] = rng.choice((b"", b"{", b"[]", b"{}", b"\xff", b"9" * 9999))
