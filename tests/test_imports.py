@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 LEVELS = [
     {"printable"},
     {"types", "errors", "seeding", "progress", "pictures", "files", "finite", "config_dir"},
-    {"json_file", "yaml_file"},
+    {"json_file", "yaml_file", "weights"},
     {"actions"},
     {"distances"},
     {"models", "losses", "tokenizers", "data"},

@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dist2_robot.actions.spec import ActionSpec
-from dist2_robot.checkpoints.budget import building_budget
 from dist2_robot.checkpoints.folders import (
     begin_folder,
     names_begun,
@@ -27,10 +26,11 @@ from dist2_robot.checkpoints.folders import (
 from dist2_robot.checkpoints.lerobot_files import lerobot_files
 from dist2_robot.checkpoints.manifest import MANIFEST_FILE, Manifest, read_manifest
 from dist2_robot.checkpoints.registry import build_policy
-from dist2_robot.checkpoints.tensor_file import Entry, load_tensors, read_header
 from dist2_robot.errors import InputError
 from dist2_robot.json_file import write_json
 from dist2_robot.policies.policy import Policy
+from dist2_robot.weights.budget import building_budget
+from dist2_robot.weights.tensor_file import Entry, load_tensors, read_header
 
 MODEL_FILE = "model.safetensors"
 LEROBOT_MODEL = "pretrained_model"  # in the folder of a step of a run of LeRobot

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from dist2_robot.actions.spec import ActionSpec
 from dist2_robot.checkpoints.registry import build_loss
-from dist2_robot.checkpoints.tensor_file import load_tensors
 from dist2_robot.data.batches import BatchStream
 from dist2_robot.data.folder import open_folder
 from dist2_robot.data.future_windows import NEXT, FutureWindows
@@ -33,6 +32,7 @@ from dist2_robot.training.config import TrainerConfig
 from dist2_robot.training.fresh_frame_predictor import fresh_frame_predictor
 from dist2_robot.training.trainer import Trainer
 from dist2_robot.types import ACTION, ObservationSpec
+from dist2_robot.weights.tensor_file import load_tensors
 
 SENSED = "observation.state"
 MEMORY_GB = 2.0

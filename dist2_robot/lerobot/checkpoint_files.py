@@ -13,10 +13,10 @@ from typing import Any
 from lerobot.configs.types import FeatureType
 
 from dist2_robot.checkpoints.lerobot_files import POSTPROCESSOR_FILE, PREPROCESSOR_FILE
-from dist2_robot.checkpoints.tensor_file import read_header
 from dist2_robot.errors import InputError
 from dist2_robot.files import regular
 from dist2_robot.json_file import read_json
+from dist2_robot.weights.tensor_file import read_header
 
 # What a step may be told, beside where its state lies; all of them LeRobot's own.
 STEPS = {

@@ -17,13 +17,13 @@ from torch import Tensor
 from dist2_robot.checkpoints.golden import GOLDEN_FILE
 from dist2_robot.checkpoints.manifest import DIGEST, MANIFEST_FILE
 from dist2_robot.checkpoints.store import MODEL_FILE, sync
-from dist2_robot.checkpoints.tensor_file import load_tensors
 from dist2_robot.deploy.inference import PolicyCard
 from dist2_robot.deploy.serving.messages import card_message, read_card
 from dist2_robot.deploy.serving.schema import MessageError, check_message
 from dist2_robot.errors import InputError
 from dist2_robot.files import read_bytes
 from dist2_robot.json_file import read_json
+from dist2_robot.weights.tensor_file import load_tensors
 
 FORMAT_VERSION = 1
 EXPORT_FILE = "export.json"

@@ -1,7 +1,7 @@
 """How large a thing may become while it is built from plain values that anyone may have written.
 
-What a manifest declares is compared with its weights only once the module is there. A depth of 10^9 or a width of 40000
-in a manifest of a few hundred weights must not take the memory of the machine before that.
+What a manifest or a config declares is compared with its weights only once the module is there. A depth of 10^9 or a
+width of 40000 beside a few hundred weights must not take the memory of the machine before that.
 """
 
 import math
@@ -15,38 +15,44 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dist2_robot.checkpoints.tensor_file import Entry
 from dist2_robot.errors import InputError
+from dist2_robot.weights.tensor_file import Entry
 
 # Beside what is in the file: tables that are worked out, such as distances of all tokens at all positions.
 LARGEST_TENSOR = 2**28
 # Weights that are made and left out again, such as the classifier of a network or the output of a language model.
 SPARE, SPARE_NUMBERS, SPARE_TENSORS = 4, 2**22, 256
+# Of random weights, 8 GiB: a larger network is not trained from scratch on demonstrations.
+MOST_RANDOM_NUMBERS, MOST_RANDOM_TENSORS = 2**31, 2**14
 
 
 @contextmanager
-def building_budget(header: Mapping[str, Entry]) -> Iterator[None]:
+def building_budget(header: Mapping[str, Entry] | None) -> Iterator[None]:
     """Within it, a module that outgrows the weights of its file is refused before their memory is taken.
 
     Args:
-        header: What the file of the weights declares.
+        header: What the file of the weights declares; None where they are random.
 
     Raises:
         InputError: More weights are made than the file can have, or a tensor of more numbers than anything needs.
     """
-    numbers = SPARE * sum(entry.count for entry in header.values()) + SPARE_NUMBERS
-    tensors = SPARE * len(header) + SPARE_TENSORS
+    if header is None:
+        numbers, tensors = MOST_RANDOM_NUMBERS, MOST_RANDOM_TENSORS
+        reason = f"a larger network than is made of random weights, at most {tensors} tensors of {numbers} numbers"
+    else:
+        there = sum(entry.count for entry in header.values())
+        numbers, tensors = SPARE * there + SPARE_NUMBERS, SPARE * len(header) + SPARE_TENSORS
+        reason = f"a larger network than its weights are of: the file has {len(header)} tensors of {there} numbers"
     thread, made = threading.get_ident(), [0, 0]
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         if parameter is None or threading.get_ident() != thread:
             return
-        made[0], made[1] = made[0] + parameter.numel(), made[1] + 1
+        replaced = module._parameters.get(name)
+        made[0] += parameter.numel() - (0 if replaced is None else replaced.numel())
+        made[1] += replaced is None
         if made[0] > numbers or made[1] > tensors:
-            raise InputError(
-                "it describes a larger network than its weights are of: "
-                f"the file has {len(header)} tensors of {sum(entry.count for entry in header.values())} numbers"
-            )
+            raise InputError(f"it describes {reason}")
 
     hook = register_module_parameter_registration_hook(count)  # type: ignore[arg-type]  # what is None too
     try:

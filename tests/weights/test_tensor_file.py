@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dist2_robot.checkpoints.tensor_file import MAX_HEADER_BYTES, MAX_TENSORS, load_tensors
+from dist2_robot.weights.tensor_file import MAX_HEADER_BYTES, MAX_TENSORS, load_tensors
 
 
 def entry(dtype="F32", shape=(2,), offsets=(0, 8)):

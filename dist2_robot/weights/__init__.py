@@ -1,0 +1,1 @@
+"""Files of weights, and how large a network may become that is built for them."""
