@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dist2_robot.models.folder_budget import folder_budget
 from dist2_robot.models.lora import add_lora
 from dist2_robot.models.model_folder import checked_config, read_model_config, read_tokenizer, without_warnings
 from dist2_robot.models.text_tokenizer import TextTokenizer
@@ -175,8 +176,13 @@ def _open(model: str | Mapping[str, Any], *, pretrained: bool, dtype: str, **opt
     cls: Any = MODEL_FOR_CAUSAL_LM_MAPPING[CONFIG_MAPPING[kind]]
     try:
         config = CONFIG_MAPPING[kind].from_dict({**description, "dtype": dtype})
-        has_weights = pretrained and not isinstance(model, Mapping)
-        opened = _read_weights(cls, config, str(model)) if has_weights else cls._from_config(config)
+        if isinstance(model, Mapping):
+            opened = cls._from_config(config)  # whoever reads the checkpoint has its weights to compare it with
+        elif pretrained:
+            opened = _read_weights(cls, config, description, model)
+        else:
+            with folder_budget(model, description, pretrained=False):
+                opened = cls._from_config(config)
     except ValueError:
         raise
     except Exception as error:  # each model of the library has errors of its own
@@ -184,9 +190,9 @@ def _open(model: str | Mapping[str, Any], *, pretrained: bool, dtype: str, **opt
     return LanguageModel(opened, description, text, **options)
 
 
-def _read_weights(cls: Any, config: Any, folder: str) -> Any:
+def _read_weights(cls: Any, config: Any, description: Mapping[str, Any], folder: str) -> Any:
     try:
-        with without_warnings():
+        with without_warnings(), folder_budget(folder, description):
             opened, report = cls.from_pretrained(
                 folder,
                 config=config,

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
-from dist2_robot.files import regular
+from dist2_robot.weights.tensor_file import load_tensors
 
 
 def load_local_weights(network: nn.Module, path: str, ignored: Sequence[str]) -> None:
@@ -22,11 +20,11 @@ def load_local_weights(network: nn.Module, path: str, ignored: Sequence[str]) ->
         ValueError: The file is not there, is none, or holds another network.
     """
     try:
-        tensors = load_file(regular(Path(path)))
-    except (OSError, ValueError) as error:
+        tensors = load_tensors(Path(path))
+    except OSError as error:
         raise ValueError(f"weights '{path}' are not a file ({error}): mend vision.weights") from error
-    except SafetensorError as error:
-        raise ValueError(f"weights '{path}' are not a safetensors file ({error})") from error
+    except ValueError as error:
+        raise ValueError(f"weights '{path}' are not a safetensors file ({error}): mend vision.weights") from error
     expected = network.state_dict()
     given = {name: tensor for name, tensor in tensors.items() if not any(part in name for part in ignored)}
     needed = {name for name in expected if not any(part in name for part in ignored)}

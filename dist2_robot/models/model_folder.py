@@ -5,13 +5,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dist2_robot.files import MIB, read_bytes
+from dist2_robot.files import MIB, read_bytes, regular
 from dist2_robot.json_file import read_json
 
 CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
 MAX_TOKENIZER_BYTES = 256 * MIB
 _VOCABULARIES = ("vocab.json", "added_tokens.json", "special_tokens_map.json")  # words, among which is any word
+_WORDS = (".json", ".txt", ".model")  # endings of files in which tokenizers keep words
+MAX_LISTED = 2**15  # layers and labels, of which configs make lists before there is a network to be measured
+_LISTED = ("layer", "label")  # what the names of their numbers hold
 _BITS = 1024  # the longest text of a tokenizer without a limit is written as 10^30
 
 # Each would bring in code or weights from elsewhere, or needs a library that we do not use.
@@ -48,6 +51,8 @@ def _check_folder(folder: Path) -> None:
     transformers looks for such names in more files than one, and asks on the terminal whether to run what they name.
     """
     for path in sorted(folder.iterdir()):
+        if path.suffix in _WORDS:
+            _check_size(path)
         if path.suffix == ".json" and path.name not in (TOKENIZER_FILE, *_VOCABULARIES):
             try:
                 names = _names_code(read_json(path, bits=_BITS))
@@ -55,6 +60,14 @@ def _check_folder(folder: Path) -> None:
                 raise ValueError(f"'{path}' cannot be read: {error}") from error
             if names:
                 raise ValueError(f"'{path}': 'auto_map' asks for {_REFUSED['auto_map']}")
+
+
+def _check_size(path: Path) -> None:
+    try:
+        if regular(path).stat().st_size > MAX_TOKENIZER_BYTES:
+            raise ValueError(f"it has more than {MAX_TOKENIZER_BYTES // MIB} MiB")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"'{path}' cannot be read: {error}") from error
 
 
 def _names_code(content: Any) -> bool:
@@ -77,7 +90,11 @@ def without_warnings() -> Iterator[None]:
 
 
 def checked_config(content: Any) -> dict[str, Any]:
-    """Return a model's config without what chooses code. Raises ValueError where it asks for code of its own."""
+    """Return a model's config without what chooses code.
+
+    Raises:
+        ValueError: It asks for code of its own, or for more layers than any model has.
+    """
     if not isinstance(content, Mapping) or not isinstance(content.get("model_type"), str):
         raise ValueError("this is no config of a model: it has no model_type")
     return _checked(content)
@@ -88,6 +105,9 @@ def _checked(node: Any) -> Any:
         for key, reason in _REFUSED.items():
             if node.get(key) is not None:
                 raise ValueError(f"'{key}' asks for {reason}")
+        for key, value in node.items():
+            if isinstance(value, int) and value > MAX_LISTED and any(part in str(key) for part in _LISTED):
+                raise ValueError(f"'{key}' is {value}, at most {MAX_LISTED} are made")
         kept = {str(k): v for k, v in node.items() if not str(k).startswith("_") and k not in (*_DROPPED, *_REFUSED)}
         return {key: _checked(value) for key, value in kept.items()}
     return [_checked(value) for value in node] if isinstance(node, list) else node

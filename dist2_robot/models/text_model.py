@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dist2_robot.models.folder_budget import folder_budget
 from dist2_robot.models.instruction_encoder import InstructionEncoder
 from dist2_robot.models.model_folder import read_model_config, without_warnings
 
@@ -56,20 +57,21 @@ def read_texts(path: str, texts: Sequence[str]) -> Tensor:
     """Return what the model in a folder makes of texts, (texts, E). Raises ValueError where there is none."""
     if not Path(path).is_dir():
         raise ValueError(f"'{path}' is not a folder with a language model, which the task '{texts[0]}' needs")
-    kind = read_model_config(path)["model_type"]  # refuses what would bring code of its own
+    config = read_model_config(path)  # refuses what would bring code of its own
     try:
         from transformers import CONFIG_MAPPING, AutoModel, AutoTokenizer
     except ModuleNotFoundError as error:
         raise ValueError("text models need transformers: pip install 'dist2-robot[language]'") from error
-    if kind not in CONFIG_MAPPING:
-        raise ValueError(f"'{path}': transformers has no model of type '{kind}'")
+    if config["model_type"] not in CONFIG_MAPPING:
+        raise ValueError(f"'{path}': transformers has no model of type '{config['model_type']}'")
     try:
         # Where they are not told, both ask on the terminal whether to run the code that a folder names.
         with without_warnings():
             tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-            model = AutoModel.from_pretrained(
-                path, local_files_only=True, use_safetensors=True, trust_remote_code=False
-            ).eval()
+            with folder_budget(path, config):
+                model = AutoModel.from_pretrained(
+                    path, local_files_only=True, use_safetensors=True, trust_remote_code=False
+                ).eval()
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         model = getattr(model, "text_model", model)  # CLIP and its kin also have eyes

@@ -1,11 +1,14 @@
 """Whatever reads a task. B batch, E size of a model's vectors, D width."""
 
+import json
+import os
 import shutil
 
 import pytest
 import torch
 
 from dist2_robot.models.hashed_words import HashedWords, word_numbers
+from dist2_robot.models.model_folder import MAX_TOKENIZER_BYTES
 from dist2_robot.models.task_embedding import TaskEmbedding
 from dist2_robot.models.text_model import TextModel
 from tests.models.tiny_bert import SIZE, bert
@@ -160,3 +163,39 @@ def test_a_task_without_words_is_named(bert):
         TextModel(["push", ""], WIDTH, path=str(bert))
     with pytest.raises(ValueError, match="no task"):
         TextModel((), WIDTH, path=str(bert))
+
+
+@pytest.mark.fault("A6")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_hidden_layers", 2**64),
+        ("num_hidden_layers", 50_000),
+        ("num_hidden_layers", 20_000),
+        ("num_labels", 10**9),
+        ("vocab_size", 10**9),
+        ("max_position_embeddings", 10**9),
+    ],
+)
+def test_a_config_larger_than_its_weights_is_refused_before_it_is_built(bert, tmp_path, key, value):
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(content | {key: value}))
+    with pytest.raises(ValueError, match=rf"^[^\n]*{folder}[^\n]*{key}[^\n]*{value}"):
+        TextModel(TASKS, WIDTH, path=str(folder))
+
+
+@pytest.mark.fault("A8")
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.json", "vocab.txt"])
+def test_words_in_a_pipe_or_in_a_huge_file_are_not_waited_for(bert, tmp_path, name):
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    path = folder / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match=rf"^[^\n]*{name}[^\n]*no regular file"):
+        TextModel(TASKS, WIDTH, path=str(folder))
+    path.unlink()
+    path.touch()
+    os.truncate(path, MAX_TOKENIZER_BYTES + 1)
+    with pytest.raises(ValueError, match=rf"^[^\n]*{name}[^\n]*more than 256 MiB"):
+        TextModel(TASKS, WIDTH, path=str(folder))

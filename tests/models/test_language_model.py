@@ -241,3 +241,42 @@ def test_word_vectors_tell_how_large_they_are(folder):
     weight = open_language_model(str(folder)).decoder.get_input_embeddings().weight
     assert open_language_model(str(folder)).spread == pytest.approx(float(weight.detach().std()))
     assert GPT2["n_embd"] == weight.shape[1]
+
+
+@pytest.mark.fault("A6")
+@pytest.mark.parametrize(
+    ("key", "value", "pretrained"),
+    [
+        ("num_hidden_layers", 2**64, True),
+        ("num_hidden_layers", 50_000, False),
+        ("num_hidden_layers", 20_000, True),
+        ("num_labels", 10**9, True),
+        ("vocab_size", 10**9, True),
+        ("vocab_size", 10**9, False),
+        ("intermediate_size", 10**9, True),
+        ("intermediate_size", 10**9, False),
+    ],
+)
+def test_a_config_larger_than_its_weights_is_refused_before_it_is_built(llama, tmp_path, key, value, pretrained):
+    path = edit_config(llama, tmp_path / "model", **{key: value})
+    with pytest.raises(ValueError, match=rf"^[^\n]*{path}[^\n]*{key}[^\n]*{value}"):
+        open_language_model(path, pretrained=pretrained)
+
+
+@pytest.mark.fault("A6")
+def test_a_config_in_a_checkpoint_counts_no_more_layers_than_any_model_has(llama):
+    model = open_language_model(str(llama)).config()["model"]
+    model["config"]["num_hidden_layers"] = 10**9
+    with pytest.raises(ValueError, match=r"num_hidden_layers.*1000000000"):
+        open_language_model(model)
+
+
+@pytest.mark.fault("A6")
+def test_weights_in_more_files_than_one_are_counted_together(llama, tmp_path):
+    model = AutoModelForCausalLM.from_pretrained(llama)
+    shutil.copytree(llama, tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    model.save_pretrained(tmp_path / "model", max_shard_size="20KB")
+    assert len(list((tmp_path / "model").glob("*.safetensors"))) > 1
+    read, whole = open_language_model(str(tmp_path / "model")), open_language_model(str(llama))
+    assert all(torch.equal(x, y) for x, y in zip(read.parameters(), whole.parameters(), strict=True))
