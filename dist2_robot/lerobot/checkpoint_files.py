@@ -12,9 +12,8 @@ from typing import Any
 
 from lerobot.configs.types import FeatureType
 
-from dist2_robot.checkpoints.lerobot_files import POSTPROCESSOR_FILE, PREPROCESSOR_FILE
+from dist2_robot.checkpoints.lerobot_files import CONFIG_FILE, POSTPROCESSOR_FILE, PREPROCESSOR_FILE
 from dist2_robot.errors import InputError
-from dist2_robot.files import regular
 from dist2_robot.json_file import read_json
 from dist2_robot.weights.tensor_file import read_header
 
@@ -47,8 +46,14 @@ def check_lerobot_files(folder: Path) -> None:
     """Raise InputError, naming the file, where a folder asks LeRobot for anything that a policy of ours does not need.
 
     Args:
-        folder: With ``config.json`` and the pipelines; that some are missing is LeRobot's to tell.
+        folder: With ``config.json`` and the pipelines.
     """
+    missing = [name for name in (CONFIG_FILE, PREPROCESSOR_FILE, POSTPROCESSOR_FILE) if not (folder / name).exists()]
+    if missing:
+        raise InputError(
+            f"'{folder}' lacks {' and '.join(missing)}, which every checkpoint of type dist2 has: it is damaged, use "
+            "another"
+        )
     for path in sorted(folder.glob("*.json")):
         try:
             content = read_json(path)
@@ -113,4 +118,7 @@ def _check_state(folder: Path, name: Any) -> None:
         raise ValueError(f"the state file {str(name)[:60]!r} is none of the folder")
     if (folder / name).is_symlink():
         raise ValueError(f"the state file '{name}' is a symbolic link")
-    read_header(regular(folder / name))
+    try:
+        read_header(folder / name)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the state file '{name}' cannot be read: {error}") from error

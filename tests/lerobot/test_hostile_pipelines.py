@@ -8,7 +8,7 @@ import sys
 import pytest
 from lerobot.configs import PreTrainedConfig
 
-from dist2_robot.checkpoints.lerobot_files import POSTPROCESSOR_FILE, PREPROCESSOR_FILE
+from dist2_robot.checkpoints.lerobot_files import CONFIG_FILE, POSTPROCESSOR_FILE, PREPROCESSOR_FILE
 from dist2_robot.errors import InputError
 from dist2_robot.lerobot.checkpoint_files import check_lerobot_files
 from dist2_robot.lerobot.modeling_dist2 import Dist2Policy
@@ -106,4 +106,30 @@ def test_a_pipe_in_place_of_a_pipeline_is_refused(folder):
     (folder / PREPROCESSOR_FILE).unlink()
     os.mkfifo(folder / PREPROCESSOR_FILE)
     with pytest.raises(InputError, match="no regular file"):
+        check_lerobot_files(folder)
+
+
+@pytest.mark.fault("A12")
+@pytest.mark.parametrize("name", [CONFIG_FILE, PREPROCESSOR_FILE, POSTPROCESSOR_FILE])
+@pytest.mark.parametrize("instead", ["nothing", "folder", "broken link"])
+def test_a_file_that_is_not_there_is_named(folder, name, instead):
+    path = folder / name
+    path.unlink()
+    if instead == "folder":
+        path.mkdir()
+    elif instead == "broken link":
+        path.symlink_to("nowhere")
+    with pytest.raises(InputError, match=rf"^[^\n]*{folder}[^\n]*{name}[^\n]*$"):
+        Dist2Policy.from_pretrained(folder)
+
+
+@pytest.mark.fault("A12")
+@pytest.mark.parametrize("instead", ["nothing", "folder"])
+def test_the_state_of_a_step_that_is_not_there_is_named(folder, instead):
+    steps = steps_of(folder)
+    steps[-1]["state_file"] = "state.safetensors"
+    rewrite(folder, steps)
+    if instead == "folder":
+        (folder / "state.safetensors").mkdir()
+    with pytest.raises(InputError, match=rf"{PREPROCESSOR_FILE}[^\n]*state\.safetensors[^\n]*$"):
         check_lerobot_files(folder)
