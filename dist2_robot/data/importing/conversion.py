@@ -142,6 +142,9 @@ class Conversion:
         missing = sorted({key for keys in self.layout.values() for key in keys} - episode.columns.keys())
         if missing:
             raise LeftOutError(f"it has no '{missing[0]}'")
+        alone = [key for keys in self.layout.values() for key in keys if not episode.columns[key].shape]
+        if alone:
+            raise LeftOutError(f"'{alone[0]}' is a single number, not one entry a frame")
         first = self.layout[ACTION][0]
         length = len(episode.columns[first])
         if not length:

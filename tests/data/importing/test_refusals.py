@@ -122,6 +122,12 @@ def test_an_episode_that_is_not_sound_is_left_out_by_name(tmp_path):
     refuses(write_npz(tmp_path / "their.npz", **everything), "no episode of .* can be taken: .*not finite at frame 0")
 
 
+@pytest.mark.parametrize("key", ["action", "state"])
+def test_a_number_in_place_of_a_column_leaves_the_episode_out(tmp_path, key):
+    source = write_npz(tmp_path / "their.npz", **{f"1_{key}": np.float32(1)})
+    assert left_out(source, tmp_path / "new") == [f"1: '{key}' is a single number, not one entry a frame"]
+
+
 def test_several_axes_that_do_not_fit_are_refused_or_left_out(tmp_path):
     axes = {f"{i}_corner": numbers(i, 6).reshape(-1, 3, 2) for i in range(3)}
     asked = {"rename": {"corner": "observation.corner"}}
