@@ -121,7 +121,7 @@ class Dist2Policy(PreTrainedPolicy):
             config.pretrained_path = folder
         with naming(folder):
             _keep(config, policy)
-        instance = cls(config, trained=(policy, manifest), **kwargs)
+            instance = cls(config, trained=(policy, manifest), **kwargs)
         if GOLDEN_FILE in manifest.files:
             instance._golden = read_tensors(folder, manifest, GOLDEN_FILE)
         return instance.to(torch.device(config.device or "cpu")).eval()

@@ -133,3 +133,12 @@ def test_the_state_of_a_step_that_is_not_there_is_named(folder, instead):
         (folder / "state.safetensors").mkdir()
     with pytest.raises(InputError, match=rf"{PREPROCESSOR_FILE}[^\n]*state\.safetensors[^\n]*$"):
         check_lerobot_files(folder)
+
+
+@pytest.mark.fault("A12")
+@pytest.mark.parametrize("key", ["input_features", "output_features"])
+def test_a_checkpoint_whose_config_lacks_features_is_named(folder, key):
+    content = json.loads((folder / CONFIG_FILE).read_text())
+    (folder / CONFIG_FILE).write_text(json.dumps(content | {key: {}}))
+    with pytest.raises(InputError, match=rf"^[^\n]*{folder}[^\n]*needs"):
+        Dist2Policy.from_pretrained(folder)
