@@ -31,7 +31,7 @@ def build_frame_predictor(
         codec = PictureVQ(**arguments.pop("codec"))
         encoder = build_observation_encoder(seen, arguments["width"])
         return FramePredictor(spec, codec=codec, encoder=encoder, **arguments)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InputError(f"policy '{FRAME_PREDICTOR}': {' '.join(str(error).split())}") from error
 
 

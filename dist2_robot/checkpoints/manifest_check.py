@@ -40,7 +40,7 @@ def check_entries(content: Mapping[str, Any]) -> None:
             _check_value(key, value)
     try:
         spec = ActionSpec.from_dict(content["action_spec"])
-    except (InputError, TypeError, ValueError, ArithmeticError, AttributeError, KeyError) as error:
+    except (InputError, TypeError, ValueError, OverflowError, ArithmeticError, AttributeError, KeyError) as error:
         raise ValueError(f"no valid 'action_spec' ({error})") from error
     if len(spec) > MAX_DIMENSIONS:
         raise ValueError(f"no valid 'action_spec' (it has {len(spec)} dimensions)")
@@ -68,7 +68,7 @@ def _check_observed(content: Mapping[str, Any]) -> None:
         return  # what needs one says so
     try:
         observation = ObservationSpec.from_dict(content["policy"]["observation"])
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+    except (TypeError, ValueError, OverflowError, AttributeError, KeyError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"no valid 'policy.observation' ({reason})") from error
     for entry in ("observation_names", "observation_units"):

@@ -230,7 +230,7 @@ def build_observation_encoder(config: Mapping[str, Any], width: int) -> Observat
 def _read_observation(content: Any) -> ObservationSpec:
     try:
         return ObservationSpec.from_dict(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise InputError(f"the observation of the policy cannot be read: {error!r}") from error
 
 
@@ -316,5 +316,5 @@ def _call(what: str, cls: Callable[..., Any], *first: Any, **arguments: Any) -> 
     """Call a constructor; unknown arguments and refused values are the user's to mend."""
     try:
         return cls(*first, **arguments)
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+    except (TypeError, ValueError, OverflowError, ArithmeticError, RuntimeError) as error:
         raise InputError(f"{what}: {' '.join(str(error).split())}") from error

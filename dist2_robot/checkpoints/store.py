@@ -219,7 +219,16 @@ def _build[M: nn.Module](
     try:
         with building_budget(header):
             return build(ActionSpec.from_dict(manifest.action_spec), manifest.policy, fitted)
-    except (InputError, TypeError, AttributeError, ValueError, LookupError, RuntimeError, MemoryError) as error:
+    except (
+        InputError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        OverflowError,
+        LookupError,
+        RuntimeError,
+        MemoryError,
+    ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"'{folder / MANIFEST_FILE}' tells of no policy that can be built: {reason}") from error
 

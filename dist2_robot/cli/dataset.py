@@ -247,7 +247,7 @@ def _kept(path: Path, folder: DatasetFolder) -> list[int]:
         return kept
     except FileNotFoundError:
         raise InputError(f"dataset.episodes: there is no file '{path}': make it with dist2-rate") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, OverflowError, KeyError, TypeError) as error:
         raise InputError(f"dataset.episodes: '{path}' is no file of dist2-rate: make it anew") from error
 
 

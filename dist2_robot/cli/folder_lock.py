@@ -94,5 +94,5 @@ def _holder(path: Path) -> str:
     try:
         holder = read_json(path)
         return f"process {int(holder['pid'])} on {holder['host']} ({holder['command']}, since {holder['since']})"
-    except (OSError, ValueError, KeyError, TypeError):  # not written yet, or by somebody else
+    except (OSError, ValueError, OverflowError, KeyError, TypeError):  # not written yet, or by somebody else
         return "another process"

@@ -152,5 +152,5 @@ def _found(folder: Path) -> dict[str, Any] | None:
     try:
         results = read_json(folder / "eval" / "results.json")
         return {key: results[key] for key in ("step", *_REPORTED)}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, OverflowError, KeyError, TypeError):
         return None

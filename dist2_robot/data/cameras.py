@@ -165,7 +165,7 @@ def _of_table(path: Path, camera: str) -> PictureFile | None:
     try:
         with Image.open(io.BytesIO(next(read_pictures(path, camera, 1))[0].as_py()["bytes"])) as picture:
             return PictureFile(picture.height, picture.width, is_grey(picture.mode), _BITS.get(picture.mode, 8))
-    except (OSError, ValueError, TypeError, KeyError, IndexError, StopIteration, SyntaxError):
+    except (OSError, ValueError, OverflowError, TypeError, KeyError, IndexError, StopIteration, SyntaxError):
         return None
     except Image.DecompressionBombError:
         return None

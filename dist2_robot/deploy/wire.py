@@ -72,7 +72,7 @@ def unpack(data: bytes | bytearray | memoryview, max_bytes: int = MAX_BYTES) -> 
         )
     except WireError:
         raise
-    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+    except (ValueError, OverflowError, TypeError, RecursionError, msgpack.UnpackException) as error:
         raise WireError(f"not a message: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(message, dict):
         raise WireError(f"a message is a dict, got {type(message).__name__}")

@@ -126,7 +126,7 @@ def _wrong_statistics(name: str, values: np.ndarray, told: Mapping[str, Any], na
                 raise ValueError(f"{len(said)} numbers")
             said = np.broadcast_to(said, right.shape)
             wrong = ~(np.abs(said - right) <= STATISTIC_ERROR * spread + ROUNDING * np.abs(values).max(axis=0) + 1e-6)
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, OverflowError, TypeError):
             yield Finding("warning", "statistics", f"has no valid {entry} of '{name}'", STATS_FILE)
             continue
         if wrong.any():
@@ -136,7 +136,7 @@ def _wrong_statistics(name: str, values: np.ndarray, told: Mapping[str, Any], na
     if "q01" in told and "q99" in told:
         try:
             low, high = (np.asarray(told[q], np.float64).reshape(-1) for q in ("q01", "q99"))
-        except (ValueError, TypeError):
+        except (ValueError, OverflowError, TypeError):
             yield Finding("warning", "statistics", f"has no valid quantiles of '{name}'", STATS_FILE)
             return
         if not len(low) == len(high) == len(spread):

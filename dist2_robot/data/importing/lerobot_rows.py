@@ -65,7 +65,7 @@ def to_columns(table: pa.Table, info: LeRobotInfo, path: Path) -> dict[str, Colu
     try:
         _check_order(table, info.rate_hz)
         found: dict[str, Column] = {name: _numbers(table[name], name, shape) for name, shape in info.vectors.items()}
-    except (pa.ArrowException, ValueError, TypeError, KeyError) as error:
+    except (pa.ArrowException, ValueError, OverflowError, TypeError, KeyError) as error:
         raise LeftOutError(f"'{path}' cannot be read ({first_line(error)})") from error
     return found | {name: _pictures(table[name], f"'{path}': '{name}'") for name in info.images}
 

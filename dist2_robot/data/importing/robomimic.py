@@ -44,7 +44,7 @@ def _environment(data: "h5py.Group") -> tuple[float | None, str | None]:
     try:
         content = json.loads(str(data.attrs["env_args"]))["env_kwargs"]
         rate, robots = content.get("control_freq"), content.get("robots")
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError, OSError):
+    except (KeyError, ValueError, OverflowError, TypeError, AttributeError, RecursionError, OSError):
         return None, None
     rate_hz = float(rate) if type(rate) in (int, float) and 0 < rate < 1e6 else None
     robots = robots if isinstance(robots, list) else [robots]

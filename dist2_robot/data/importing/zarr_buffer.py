@@ -161,7 +161,7 @@ def _check(where: str, content: Mapping[str, Any], stored_bytes: int) -> None:
         chunks = content["chunk_grid"]["configuration"]["chunk_shape"] if is_v3 else content["chunks"]
         chunk = float(np.prod([float(n) for n in chunks]))
         codecs = _codecs(content["codecs"]) if is_v3 else _codecs([content["compressor"], *(content["filters"] or [])])
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as error:
         raise InputError(f"{where} is not described as an array of numbers ({type(error).__name__}: {error})") from None
     unknown = sorted(codecs - (CODECS_V3 if is_v3 else CODECS))
     if unknown:

@@ -138,7 +138,7 @@ def count_golden_wrong(folder: Path, policy: Policy, manifest: Manifest) -> int 
                 check_golden(policy, {name: x[row : row + 1] for name, x in golden.items()}, tasks[row : row + 1])
                 for row in range(rows)
             )
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"'{folder / GOLDEN_FILE}' cannot be tried on its policy: {_line(error)}") from error
 
 

@@ -93,7 +93,7 @@ def load_exported(folder: Path | str, device: str = "cpu") -> ExportedPolicy:
         for _ in range(WARM_UP_ROUNDS):
             policy.infer(features, task, None)
         wrong = count_wrong(policy, golden, tasks)
-    except (KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"'{folder}' does not run on {device}: {' '.join(str(error).split())[:300]}") from error
     policy.card = replace(exported.card, golden_wrong=wrong)
     return policy

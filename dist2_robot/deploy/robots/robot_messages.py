@@ -42,7 +42,7 @@ def description_from_message(message: Mapping[str, Any]) -> RobotDescription:
                 "pictures": {name: (int(height), int(width)) for name, (height, width) in message["pictures"].items()},
             }
         )
-    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, InputError) as error:
         raise WireError(f"not a robot's description: {' '.join(str(error).split())}") from error
 
 

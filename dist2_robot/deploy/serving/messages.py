@@ -47,7 +47,7 @@ def read_card(message: Mapping[str, Any]) -> PolicyCard:
         fields["observation_units"] = message["observation"].get("units", {})
         if not are_names(fields["observation_units"]):
             raise ValueError(f"units are {fields['observation_units']!r}")
-    except (InputError, TypeError, ValueError, KeyError, AttributeError) as error:
+    except (InputError, TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
         raise MessageError(f"'card' describes no policy: {' '.join(str(error).split())[:200]}") from error
     sizes, names = fields["observation"].numbers, {**fields["observation_names"]}
     odd = [name for name, some in names.items() if name in sizes and len(some) != sizes[name]]

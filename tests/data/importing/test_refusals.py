@@ -384,6 +384,16 @@ def test_metadata_that_make_no_sense_are_refused(tmp_path, key, value):
 
 
 @pytest.mark.fault("A12")
+@pytest.mark.parametrize("shape", ["[1e999, 2]", "[null, 2]", "7", '["x"]'])
+def test_a_shape_of_no_numbers_is_refused(tmp_path, shape):
+    buffer = write_zarr(tmp_path / "their.zarr")
+    path = buffer / "data/action/.zarray"
+    content = json.loads(path.read_text()) | {"shape": "HERE"}
+    path.write_text(json.dumps(content).replace('"HERE"', shape))
+    refuses(buffer, "not described as an array of numbers")
+
+
+@pytest.mark.fault("A12")
 @pytest.mark.parametrize("content", ["[" * 10**5, "[]", "{", "\0"])
 def test_json_that_is_none_is_refused(tmp_path, content):
     old = write_lerobot_v2(tmp_path / "old", video=False)
